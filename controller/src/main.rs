@@ -1,0 +1,2 @@
+//! svidgate.
+fn main() {}

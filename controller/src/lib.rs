@@ -1,1 +1,3 @@
-//! Placeholder, replaced below.
+//! The svidgate controller: takes bundles from the SPIFFE Workload API and pushes them to every filter.
+
+pub mod workload_api;

@@ -1,0 +1,1 @@
+//! Test-only: signs tokens with fixed keys and builds every malformed one.

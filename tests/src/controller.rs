@@ -1,0 +1,112 @@
+//! The controller, as `svidgate run`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::{Address, Connection, Request, Response};
+use crate::process::Process;
+use crate::programs::Programs;
+
+/// A running controller.
+#[derive(Debug)]
+pub struct Controller {
+    process: Process,
+    socket: PathBuf,
+}
+
+impl Controller {
+    /// Where the controller of a test folder serves, whether it runs or not.
+    pub fn socket_in(folder: &Path) -> PathBuf {
+        folder.join("controller.sock")
+    }
+
+    /// Starts it from the shipped `envoy/controller.yaml` with the paths of a test, and waits until it answers.
+    pub fn start(folder: &Path, workload_api: &Path) -> Self {
+        let socket = Self::socket_in(folder);
+        let shipped = Programs::shipped("envoy/controller.yaml");
+        let yaml = std::fs::read_to_string(&shipped).expect("envoy/controller.yaml");
+        let mut config: Value = serde_saphyr::from_str(&yaml).expect("envoy/controller.yaml is YAML");
+        config["workload_api"]["socket"] = json!(format!("unix://{}", workload_api.display()));
+        config["server"]["socket"] = json!(socket);
+        config["log"]["format"] = json!("text");
+        let file = folder.join("controller.yaml");
+        // JSON is YAML.
+        std::fs::write(&file, serde_json::to_string_pretty(&config).expect("JSON"))
+            .expect("a configuration file");
+
+        let mut command = Command::new(Programs::svidgate());
+        command.arg("run").arg("--config").arg(&file);
+        let mut process = Process::start("controller", command, folder);
+        let address = Address::Unix(socket.clone());
+        process.poll("the controller answers", START, || {
+            let answer = Connection::open(&address).ok()?.send(&Request::get("/livez")).ok()?;
+            (answer.status == 200).then_some(())
+        });
+        Self { process, socket }
+    }
+
+    /// Its Unix socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The process: its log, and ways to stop it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it in order.
+    pub fn stop(mut self) {
+        self.process.stop();
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// A request to it.
+    pub fn ask(&self, path: &str) -> Response {
+        let address = Address::Unix(self.socket.clone());
+        let answer = Connection::open(&address).and_then(|mut c| c.send(&Request::get(path)));
+        answer.unwrap_or_else(|e| panic!("the controller's {path}: {e}"))
+    }
+
+    /// `/status`.
+    pub fn status(&self) -> Value {
+        self.ask("/status").json()
+    }
+
+    /// Requests of subscribers that it holds open now.
+    pub fn held(&self) -> u64 {
+        self.status()["summary"]["held"].as_u64().expect("summary.held")
+    }
+
+    /// Key ids that it gives out for a trust domain, sorted.
+    pub fn key_ids(&self, trust_domain: &str) -> Vec<String> {
+        let status = self.status();
+        let domains = status["trust_domains"].as_array().expect("trust_domains");
+        let Some(domain) = domains.iter().find(|d| d["trust_domain"] == trust_domain) else {
+            return Vec::new();
+        };
+        let ids = domain["kids"].as_array().expect("kids").iter();
+        let mut ids: Vec<String> = ids.map(|k| k.as_str().expect("a key id").to_owned()).collect();
+        ids.sort();
+        ids
+    }
+
+    /// Waits until every subscriber says that it enforces what is in force here, with exactly these keys: what an
+    /// operator waits for between the steps of a rotation.
+    pub fn await_enforced(&self, trust_domain: &str, key_ids: &[String]) {
+        crate::poll("every Envoy enforces the new bundle", START, || {
+            let summary = &self.status()["summary"];
+            let all = summary["current"] == summary["subscribers"] && summary["current"] != 0;
+            (all && self.key_ids(trust_domain) == key_ids).then_some(())
+        });
+    }
+}
+
+const START: Duration = Duration::from_secs(30);

@@ -1,0 +1,185 @@
+//! A real Envoy.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::bootstrap::Bootstrap;
+use crate::http::{Address, Connection, Request, Response};
+use crate::process::Process;
+use crate::programs::Programs;
+
+/// Envoy with two workers.
+#[derive(Debug)]
+pub struct Envoy {
+    process: Process,
+    admin: Address,
+    listener: Address,
+}
+
+impl Envoy {
+    /// Number of workers, so also of the plugin's VMs beside the one on the main thread.
+    pub const WORKERS: usize = 2;
+
+    /// Starts it and waits until it takes connections. Its files are `<folder>/<name>.json` and `<name>.log`.
+    pub fn start(name: &str, bootstrap: &Bootstrap, folder: &Path) -> Self {
+        let launched = Launched::new(name, bootstrap, folder);
+        let mut process = launched.process;
+        let admin = process.poll("Envoy's admin address", START, || read_address(&launched.admin_file));
+        let mut envoy = Self { process, listener: admin.clone(), admin };
+        envoy.await_ready();
+        envoy.listener = envoy.find_listener();
+        envoy
+    }
+
+    /// Starts it with a configuration that it must refuse, and returns its log once it has ended.
+    ///
+    /// # Panics
+    /// When it starts after all.
+    pub fn refuses(name: &str, bootstrap: &Bootstrap, folder: &Path) -> String {
+        let mut launched = Launched::new(name, bootstrap, folder);
+        let status = crate::poll("Envoy ends", START, || launched.process.ended());
+        assert!(!status.success(), "Envoy took a configuration that it must refuse");
+        std::fs::read_to_string(launched.process.log()).expect("Envoy's log")
+    }
+
+    /// Where clients come in.
+    pub fn listener(&self) -> &Address {
+        &self.listener
+    }
+
+    /// The admin interface.
+    pub fn admin(&self) -> &Address {
+        &self.admin
+    }
+
+    /// The process: its log, and ways to stop it.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Ends it in order.
+    pub fn stop(mut self) {
+        self.process.stop();
+    }
+
+    /// Opens a connection to the listener.
+    pub fn connect(&self) -> Connection {
+        self.try_connect().expect("a connection to Envoy")
+    }
+
+    /// Opens a connection to the listener, which may refuse it.
+    pub fn try_connect(&self) -> io::Result<Connection> {
+        Connection::open(&self.listener)
+    }
+
+    /// Sends a request on a new connection.
+    pub fn send(&self, request: &Request) -> Response {
+        self.connect().send(request).expect("an answer from Envoy")
+    }
+
+    /// One connection to each worker, in their order.
+    ///
+    /// The kernel spreads connections over the workers. Which one took a connection shows in the listener's counters
+    /// for each worker, so nothing else may connect meanwhile.
+    pub fn connection_to_each_worker(&self) -> Vec<Connection> {
+        let mut found: Vec<Option<Connection>> = (0..Self::WORKERS).map(|_| None).collect();
+        crate::poll("a connection to each worker", Duration::from_secs(20), || {
+            let before = self.connections_by_worker();
+            let connection = self.connect();
+            let after = crate::poll("Envoy counts the connection", START, || {
+                Some(self.connections_by_worker()).filter(|now| *now != before)
+            });
+            let taken: Vec<usize> = (0..Self::WORKERS).filter(|&w| after[w] > before[w]).collect();
+            assert_eq!(taken.len(), 1, "something else connects to Envoy");
+            found[taken[0]].get_or_insert(connection);
+            found.iter().all(Option::is_some).then_some(())
+        });
+        found.into_iter().flatten().collect()
+    }
+
+    /// Value of a counter or gauge by its exact name; zero while Envoy does not know it.
+    pub fn stat(&self, name: &str) -> u64 {
+        self.stats().into_iter().find(|(n, _)| n == name).map_or(0, |(_, value)| value)
+    }
+
+    /// All counters and gauges.
+    pub fn stats(&self) -> Vec<(String, u64)> {
+        let text = self.ask_admin("GET", "/stats").text();
+        let parse = |line: &str| {
+            let (name, value) = line.rsplit_once(": ")?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        text.lines().filter_map(parse).collect()
+    }
+
+    /// Fails the test unless Envoy runs and says that it is ready.
+    pub fn assert_healthy(&mut self) {
+        self.process.assert_running();
+        assert_eq!(self.ask_admin("GET", "/ready").text().trim(), "LIVE");
+    }
+
+    /// A request to the admin interface.
+    pub fn ask_admin(&self, method: &str, path: &str) -> Response {
+        let answer = Connection::open(&self.admin).and_then(|mut c| c.send(&Request::new(method, path)));
+        answer.unwrap_or_else(|e| panic!("Envoy's admin interface: {e}"))
+    }
+
+    fn connections_by_worker(&self) -> Vec<u64> {
+        let stats = self.stats();
+        let of = |worker: usize| {
+            let name = format!("listener.ingress.worker_{worker}.downstream_cx_total");
+            stats.iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| *value)
+        };
+        (0..Self::WORKERS).map(of).collect()
+    }
+
+    fn await_ready(&mut self) {
+        let admin = self.admin.clone();
+        self.process.poll("Envoy is ready", START, || {
+            let answer = Connection::open(&admin).ok()?.send(&Request::get("/ready")).ok()?;
+            (answer.status == 200).then_some(())
+        });
+    }
+
+    fn find_listener(&self) -> Address {
+        let answer = self.ask_admin("GET", "/listeners?format=json").json();
+        let address = &answer["listener_statuses"][0]["local_address"]["socket_address"];
+        let (ip, port) = (address["address"].as_str(), address["port_value"].as_u64());
+        let address = format!("{}:{}", ip.expect("the listener's IP"), port.expect("the listener's port"));
+        Address::Tcp(address.parse().expect("the listener's address"))
+    }
+}
+
+struct Launched {
+    process: Process,
+    admin_file: PathBuf,
+}
+
+impl Launched {
+    fn new(name: &str, bootstrap: &Bootstrap, folder: &Path) -> Self {
+        let config = folder.join(format!("{name}.json"));
+        std::fs::write(&config, bootstrap.render()).expect("Envoy's configuration");
+        let admin_file = folder.join(format!("{name}.admin"));
+        // A file of an earlier start would give that one's port.
+        let _ = std::fs::remove_file(&admin_file);
+        let mut command = Command::new(Programs::envoy());
+        command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin_file);
+        command.args(["--concurrency", &Self::concurrency(), "--disable-hot-restart", "--log-level", "info"]);
+        command.args(["--service-node", name, "--service-cluster", "svidgate-tests"]);
+        Self { process: Process::start(name, command, folder), admin_file }
+    }
+
+    fn concurrency() -> String {
+        Envoy::WORKERS.to_string()
+    }
+}
+
+fn read_address(file: &Path) -> Option<Address> {
+    let address: SocketAddr = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    Some(Address::Tcp(address))
+}
+
+const START: Duration = Duration::from_secs(30);

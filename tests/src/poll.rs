@@ -1,0 +1,48 @@
+//! Waiting: for a condition, with a deadline, and never for a fixed time.
+
+#![allow(clippy::disallowed_methods, reason = "the one place of the harness that reads the clock and pauses")]
+
+use std::time::{Duration, Instant};
+
+/// Asks until `condition` gives a value, and returns it.
+///
+/// # Panics
+/// When the deadline passes first; `what` says what was waited for.
+pub fn poll<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Option<T>) -> T {
+    within(deadline, condition).unwrap_or_else(|| panic!("not within {deadline:?}: {what}"))
+}
+
+/// As [`poll`], but leaves it to the caller what a passed deadline means.
+pub fn within<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        // Asked once more after the deadline, so that a slow machine does not fail a condition that holds.
+        let late = start.elapsed() >= deadline;
+        if let Some(value) = condition() {
+            return Some(value);
+        }
+        if late {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// A moment, and the time since.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Short against everything that is waited for, long against the cost of asking.
+const PAUSE: Duration = Duration::from_millis(10);

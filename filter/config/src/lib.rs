@@ -9,10 +9,12 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 mod error;
+mod json;
 mod object;
 mod value;
 
 pub use error::{Error, Errors};
+pub use json::parse_json;
 pub use object::{Object, read};
 pub use value::{boolean, duration, integer, non_empty_string, string};
 

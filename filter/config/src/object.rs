@@ -212,7 +212,7 @@ fn join(path: &str, name: &str) -> String {
 }
 
 /// A key as it can be shown in a terminal: no control characters, no wall of text.
-fn printable(key: &str) -> String {
+pub(crate) fn printable(key: &str) -> String {
     key.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(64).collect()
 }
 

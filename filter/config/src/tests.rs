@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{Object, boolean, duration, integer, non_empty_string, read};
+use crate::{Object, boolean, duration, integer, non_empty_string, parse_json, read};
 
 fn build(object: &mut Object<'_>) -> Option<(Vec<String>, Duration, u64)> {
     let names = object.required_list("names", non_empty_string);
@@ -74,4 +74,15 @@ fn numbers_that_are_not_whole_are_errors() {
     for number in [json!(1.5), json!(-1), json!(1e300), json!("3"), json!(true)] {
         assert!(integer(0..=u64::MAX)(&number).is_err(), "{number}");
     }
+}
+
+#[test]
+fn a_member_that_stands_twice_is_an_error_at_every_depth() {
+    for text in [r#"{"a":1,"a":1}"#, r#"{"x":[{"a":1,"a":2}]}"#] {
+        let message = parse_json(text.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("duplicate field `a` at line 1"), "{message}");
+    }
+    let text = r#"{"a":[null,true,-1,2,1.5,"s",{"b":{}}]}"#;
+    assert_eq!(parse_json(text.as_bytes()).unwrap().to_string(), text);
+    assert!(parse_json(b"{} x").is_err());
 }

@@ -1,1 +1,32 @@
-//! Placeholder, replaced below.
+//! What controller and filter say to each other.
+//!
+//! A [`Snapshot`] is the whole state that filters need, as JSON: a `format` number, a `revision` (the SHA-256 of
+//! the content's bytes, so that replicas of the controller agree and corruption shows), the moments at which the
+//! sources were last known to stand behind it, and the content, in sections. It travels over a held GET (see
+//! [`http`]) and rests in Envoy's shared data, so both ends decode it with the same strictness.
+//!
+//! Validated here: size, format, shape (unknown and duplicate members are refused), trust domain names, number
+//! of trust domains, revision against content. **Not** validated here: the keys (see `svidgate_jwt_svid::Bundle`)
+//! and who sent it (that is the transport's: a Unix domain socket that only the controller can serve).
+
+#![forbid(unsafe_code)]
+#![deny(clippy::arithmetic_side_effects)]
+
+mod error;
+mod etag;
+pub mod http;
+mod limits;
+mod merge;
+mod revision;
+mod snapshot;
+mod unique_map;
+
+pub use error::SnapshotError;
+pub use etag::ETag;
+pub use limits::Limits;
+pub use merge::Merged;
+pub use revision::Revision;
+pub use snapshot::{FORMAT, Observed, Snapshot, TrustBundle};
+
+#[cfg(test)]
+mod tests;

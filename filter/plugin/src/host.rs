@@ -1,0 +1,60 @@
+//! Envoy as seen from the plugin. Every call that can fail says so; the SDK's convenience methods would panic.
+
+use std::ptr::null_mut;
+use std::time::UNIX_EPOCH;
+
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{Bytes, MapType, Status};
+
+use crate::shared_data::SharedData;
+
+/// Unix time in milliseconds. A clock that cannot be read stands at the end of time, so that every token is expired.
+pub(crate) fn now() -> u64 {
+    hostcalls::get_current_time()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .unwrap_or(u64::MAX)
+}
+
+/// Envoy's shared data.
+pub(crate) struct EnvoySharedData;
+
+impl SharedData for EnvoySharedData {
+    fn get(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        match hostcalls::get_shared_data(key) {
+            Ok((value, Some(cas))) => Some((value.unwrap_or_default(), cas)),
+            _ => None,
+        }
+    }
+
+    fn compare_and_set(&self, key: &str, value: &[u8], cas: u32) -> bool {
+        hostcalls::set_shared_data(key, Some(value), Some(cas)).is_ok()
+    }
+}
+
+/// The whole header map in proxy-wasm's serialized form, for `request::Headers::parse`. The SDK's own reader panics
+/// on names that are not UTF-8.
+#[expect(unsafe_code, reason = "takes over a buffer that the host allocated through our own allocator")]
+pub(crate) fn header_pairs(map: MapType) -> Option<Bytes> {
+    let mut data: *mut u8 = null_mut();
+    let mut size: usize = 0;
+    // SAFETY: both out-pointers are valid for writes for the whole call.
+    let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
+    if status != Status::Ok as u32 {
+        return None;
+    }
+    if data.is_null() {
+        return Some(Vec::new());
+    }
+    // SAFETY: the host got `data` from the SDK's allocation export, which makes a `Vec<u8>` of exactly `size` bytes,
+    // filled it, and gave up ownership.
+    Some(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+#[expect(unsafe_code, reason = "an import of the proxy-wasm ABI 0.2.1")]
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    // Declared with a plain number as result: a status that the SDK's enum lacks must not become one.
+    fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+}

@@ -1,0 +1,252 @@
+//! The root context: one for each plugin configuration in each VM (base VM, workers, main thread).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use once_cell::race::OnceBox;
+use proxy_wasm::hostcalls;
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType, MapType};
+
+use crate::config::Config;
+use crate::host::{self, EnvoySharedData};
+use crate::metrics::{Counter, ROLLBACK};
+use crate::request::{Headers, Judge};
+use crate::stream::Stream;
+use crate::subscription::{Board, Keys, Request, Response, Subscriber};
+use crate::trust::{Adopted, Refusal, Trust};
+
+/// What a configured plugin instance and its requests share.
+pub(crate) struct Gate {
+    pub(crate) judge: Judge,
+    board: Board,
+    trust: RefCell<Trust>,
+    looked_at: RefCell<u64>,
+}
+
+/// Starts without a configuration; `on_configure` gives it one.
+#[derive(Default)]
+pub(crate) struct Root {
+    gate: Option<Rc<Gate>>,
+    subscription: Option<Subscription>,
+}
+
+struct Subscription {
+    subscriber: Subscriber,
+    cluster: String,
+    timeout: Duration,
+    node: String,
+}
+
+impl Gate {
+    /// The trust in force, after a look at the board unless there was one within the last millisecond.
+    pub(crate) fn with_trust<T>(&self, now: u64, use_it: impl FnOnce(&Trust) -> T) -> T {
+        if self.looked_at.replace(now) != now {
+            self.refresh(now);
+        }
+        use_it(&self.trust.borrow())
+    }
+
+    pub(crate) fn count(&self, counter: Counter) {
+        COUNTERS.get_or_init(|| Box::new(Counters::define())).increment(counter);
+    }
+
+    fn refresh(&self, now: u64) {
+        let refreshed = self.trust.borrow_mut().refresh(&EnvoySharedData, &self.board, now);
+        self.note(refreshed, "shared data");
+    }
+
+    fn note(&self, taken: Result<Option<Adopted>, Refusal>, origin: &str) {
+        match taken {
+            Ok(None | Some(Adopted::Confirmed)) => {}
+            Ok(Some(Adopted::Changed)) => {
+                self.count(Counter::SnapshotApplied);
+                let trust = self.trust.borrow();
+                if let Some(snapshot) = trust.snapshot() {
+                    let (revision, domains) = (snapshot.revision().short(), snapshot.trust().len());
+                    log::info!("snapshot {revision} with {domains} trust domains in force (from {origin})");
+                }
+            }
+            Ok(Some(Adopted::PartlyOlder)) => {
+                self.count(Counter::SnapshotRefused(ROLLBACK));
+                log::warn!("snapshot from {origin} was older in part; the newer state stays in force");
+            }
+            Err(refusal) => {
+                self.count(Counter::SnapshotRefused(refusal.label()));
+                log::warn!(
+                    "snapshot from {origin} refused: {}; the last good state stays in force",
+                    refusal.label()
+                );
+            }
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, _token: u32, headers: usize, body_size: usize, _trailers: usize) {
+        let (Some(gate), Some(subscription)) = (&self.gate, &mut self.subscription) else { return };
+        let now = host::now();
+        let body;
+        let response = match status(headers) {
+            None => Response::Failed,
+            Some(200) if body_size > Subscriber::max_body_bytes() => Response::TooLarge,
+            Some(200) => match hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, body_size) {
+                Ok(bytes) => {
+                    body = bytes.unwrap_or_default();
+                    Response::Snapshot(&body)
+                }
+                Err(_) => Response::Failed,
+            },
+            Some(status) => Response::Status(status),
+        };
+        let taken = subscription.subscriber.received(
+            &response,
+            &EnvoySharedData,
+            &gate.board,
+            &mut gate.trust.borrow_mut(),
+            now,
+        );
+        gate.note(taken, "the controller");
+        self.tick();
+    }
+
+    fn on_done(&mut self) -> bool {
+        if let Some(subscription) = &mut self.subscription {
+            subscription.subscriber.leave(&EnvoySharedData);
+        }
+        true
+    }
+}
+
+impl RootContext for Root {
+    /// Fails only for what is wrong in the configuration itself, on every VM alike. If it failed on the workers alone,
+    /// Envoy would let requests through unfiltered; see `SECURITY.md`.
+    fn on_configure(&mut self, size: usize) -> bool {
+        let text = match hostcalls::get_buffer(BufferType::PluginConfiguration, 0, size) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        let config = match Config::parse(&text) {
+            Ok(config) => config,
+            Err(errors) => {
+                for error in errors.iter() {
+                    log::error!("configuration: {error}");
+                }
+                return false;
+            }
+        };
+        #[cfg(feature = "test-hooks")]
+        if !crate::test_hooks::may_configure(&config) {
+            return false;
+        }
+        let keys = Keys::new(&config.controller);
+        let board = Board::new(keys.clone());
+        self.subscription = Some(Subscription {
+            subscriber: Subscriber::new(keys, &config.controller),
+            cluster: config.controller.cluster.clone(),
+            timeout: config.controller.wait.saturating_add(CALL_GRACE),
+            node: node_id(),
+        });
+        let gate = Gate {
+            judge: Judge::new(config),
+            board,
+            trust: RefCell::default(),
+            looked_at: RefCell::default(),
+        };
+        // After a trap or a new configuration the state is in shared data already; without it requests get 503.
+        gate.refresh(host::now());
+        self.gate = Some(Rc::new(gate));
+        // The controller cannot be called from here: the clusters may not be there yet.
+        let _ = hostcalls::set_tick_period(TICK);
+        true
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(gate) = &self.gate {
+            gate.refresh(host::now());
+        }
+        self.tick();
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Stream::new(self.gate.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Root {
+    fn tick(&mut self) {
+        let (Some(gate), Some(subscription)) = (&self.gate, &mut self.subscription) else { return };
+        let now = host::now();
+        let mut trust = gate.trust.borrow_mut();
+        let subscriber = &mut subscription.subscriber;
+        if let Some(request) =
+            subscriber.tick(&EnvoySharedData, &gate.board, &mut trust, &subscription.node, now)
+        {
+            let sent = send(&subscription.cluster, &request, subscription.timeout);
+            if !sent {
+                log::warn!("cannot call the controller: is there a cluster {:?}?", subscription.cluster);
+            }
+            subscription.subscriber.sent(sent, now);
+        }
+    }
+}
+
+fn send(cluster: &str, request: &Request, timeout: Duration) -> bool {
+    let mut headers = vec![(":method", "GET"), (":path", &request.path), (":authority", "svidgate")];
+    headers.extend(request.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    hostcalls::dispatch_http_call(cluster, headers, None, Vec::new(), timeout).is_ok()
+}
+
+/// Status of the answer to a call; none when there was no answer.
+fn status(header_count: usize) -> Option<u16> {
+    if header_count == 0 {
+        return None;
+    }
+    let buffer = host::header_pairs(MapType::HttpCallResponseHeaders)?;
+    let headers = Headers::parse(&buffer)?;
+    let status = headers.values(":status").next()?;
+    std::str::from_utf8(status).ok()?.parse().ok()
+}
+
+fn node_id() -> String {
+    let id = hostcalls::get_property(vec!["node", "id"]).ok().flatten().unwrap_or_default();
+    String::from_utf8(id).unwrap_or_default()
+}
+
+/// Defined once in each VM: every definition allocates an id in Envoy for ever, and a VM outlives its configurations.
+static COUNTERS: OnceBox<Counters> = OnceBox::new();
+
+/// Ids of the counters by which Envoy knows them; one that could not be defined is not counted.
+struct Counters(Vec<(Counter, u32)>);
+
+impl Counters {
+    fn define() -> Self {
+        let mut ids: Vec<_> = Counter::all()
+            .filter_map(|counter| {
+                let id =
+                    hostcalls::define_metric(proxy_wasm::types::MetricType::Counter, &counter.name()).ok()?;
+                Some((counter, id))
+            })
+            .collect();
+        ids.sort_unstable_by_key(|(counter, _)| *counter);
+        Self(ids)
+    }
+
+    fn increment(&self, counter: Counter) {
+        let found =
+            self.0.binary_search_by_key(&counter, |(counter, _)| *counter).ok().and_then(|at| self.0.get(at));
+        if let Some((_, id)) = found {
+            let _ = hostcalls::increment_metric(*id, 1);
+        }
+    }
+}
+
+/// How often each VM looks at lease and board; a successor takes over within 3 s with it.
+const TICK: Duration = Duration::from_millis(250);
+/// Time for the answer to travel after the controller's wait has ended.
+const CALL_GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,12 @@
+//! How snapshots reach every worker: one VM of the process holds the [`Lease`], keeps one held GET open
+//! ([`Subscriber`]) and posts each new snapshot on the [`Board`] in shared data, where all VMs find it.
+
+mod board;
+mod keys;
+mod lease;
+mod subscriber;
+
+pub use board::{Board, Epoch, Loaded};
+pub use keys::Keys;
+pub use lease::Lease;
+pub use subscriber::{Request, Response, Subscriber};

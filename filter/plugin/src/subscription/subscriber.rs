@@ -1,0 +1,189 @@
+use svidgate_snapshot::{ETag, http};
+
+use crate::config::Controller;
+use crate::shared_data::SharedData;
+use crate::subscription::board::Board;
+use crate::subscription::keys::Keys;
+use crate::subscription::lease::Lease;
+use crate::trust::{Adopted, LIMITS, Refusal, Trust};
+
+/// One VM's part in keeping the process subscribed. Only the holder of the lease talks to the controller; the others
+/// stand by. Times are Unix milliseconds.
+#[derive(Debug)]
+pub struct Subscriber {
+    keys: Keys,
+    wait_seconds: u64,
+    lease: Option<Lease>,
+    held: Option<ETag>,
+    in_flight: bool,
+    failures: u32,
+    not_before: u64,
+}
+
+/// A request to send to the controller.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `:path` with the query.
+    pub path: String,
+    /// Headers besides the pseudo-headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Response<'a> {
+    /// No answer: connection refused, reset, timed out.
+    Failed,
+    /// An answer without a body of interest.
+    Status(u16),
+    /// A `200` with a body within the limits.
+    Snapshot(&'a [u8]),
+    /// A `200` whose body was not read because it is larger than [`LIMITS`] allows.
+    TooLarge,
+}
+
+impl Subscriber {
+    /// A subscriber to `controller` that has not yet joined the others.
+    #[must_use]
+    pub fn new(keys: Keys, controller: &Controller) -> Self {
+        let wait_seconds =
+            controller.wait.as_secs().clamp(*http::WAIT_SECONDS.start(), *http::WAIT_SECONDS.end());
+        Self { keys, wait_seconds, lease: None, held: None, in_flight: false, failures: 0, not_before: 0 }
+    }
+
+    /// To be called at every tick: keeps or takes the lease, repairs the board, and says what to send, if anything.
+    pub fn tick(
+        &mut self,
+        shared: &impl SharedData,
+        board: &Board,
+        trust: &mut Trust,
+        node: &str,
+        now: u64,
+    ) -> Option<Request> {
+        if self.lease.is_none() {
+            self.lease = Lease::join(shared, &self.keys);
+        }
+        let lease = self.lease.as_ref()?;
+        if !lease.tick(shared, now) {
+            return None;
+        }
+        if board.epoch(shared).is_none() && trust.snapshot().is_some() {
+            trust.post(shared, board, lease.id(), now);
+        }
+        self.next(trust, node, now)
+    }
+
+    /// The next request, if it is time for one.
+    fn next(&mut self, trust: &Trust, node: &str, now: u64) -> Option<Request> {
+        if self.in_flight || now < self.not_before {
+            return None;
+        }
+        let mut headers = vec![
+            (http::NODE_HEADER, bounded(node)),
+            (http::INSTANCE_HEADER, self.keys.instance().to_owned()),
+            (http::PLUGIN_VERSION_HEADER, crate::VERSION.to_owned()),
+        ];
+        if let Some(snapshot) = trust.snapshot() {
+            headers.push((http::REVISION_HEADER, snapshot.revision().to_string()));
+            let held = self.held.get_or_insert_with(|| snapshot.etag());
+            headers.push(("if-none-match", held.to_string()));
+        }
+        Some(Request {
+            path: format!("{}?{}={}", http::SNAPSHOT_PATH, http::WAIT_PARAMETER, self.wait_seconds),
+            headers,
+        })
+    }
+
+    /// To be called when the request of [`Self::tick`] was handed to Envoy, or could not be.
+    pub fn sent(&mut self, ok: bool, now: u64) {
+        self.in_flight = ok;
+        if !ok {
+            self.back_off(now);
+        }
+    }
+
+    /// Takes an answer in. `Ok(None)` when it had nothing new. The caller then ticks again: the next request goes out
+    /// at once after a success and after a pause otherwise.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the snapshot is bad; the last good state stays in force.
+    pub fn received(
+        &mut self,
+        response: &Response<'_>,
+        shared: &impl SharedData,
+        board: &Board,
+        trust: &mut Trust,
+        now: u64,
+    ) -> Result<Option<Adopted>, Refusal> {
+        self.in_flight = false;
+        let taken = match response {
+            Response::Status(304) => Ok(None),
+            Response::Failed | Response::Status(_) => {
+                self.back_off(now);
+                return Ok(None);
+            }
+            Response::TooLarge => Err(Refusal::Snapshot("too_large")),
+            Response::Snapshot(bytes) => self.take(bytes, shared, board, trust, now).map(Some),
+        };
+        match taken {
+            Ok(_) => (self.failures, self.not_before) = (0, 0),
+            Err(_) => self.back_off(now),
+        }
+        taken
+    }
+
+    /// Largest body that is worth reading.
+    #[must_use]
+    pub fn max_body_bytes() -> usize {
+        LIMITS.max_bytes
+    }
+
+    /// Gives the lease back: this VM's plugin instance ends.
+    pub fn leave(&mut self, shared: &impl SharedData) {
+        if let Some(lease) = self.lease.take() {
+            lease.release(shared);
+        }
+    }
+
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        shared: &impl SharedData,
+        board: &Board,
+        trust: &mut Trust,
+        now: u64,
+    ) -> Result<Adopted, Refusal> {
+        let snapshot = Trust::decode(bytes)?;
+        let etag = snapshot.etag();
+        let adopted = trust.adopt(snapshot, now)?;
+        // Remembered even where older parts were not taken: asking again would only bring the same answer at once.
+        self.held = Some(etag);
+        if let Some(lease) = &self.lease {
+            trust.post(shared, board, lease.id(), now);
+        }
+        Ok(adopted)
+    }
+
+    /// Pauses double from a quarter of a second to two seconds: the controller is local, and every second without it
+    /// is one of refusals for an Envoy that has just started. A quarter of each pause is spread by the clock's low
+    /// digits, so that Envoys do not return in step.
+    fn back_off(&mut self, now: u64) {
+        let pause = FIRST_PAUSE_MS.checked_shl(self.failures).unwrap_or(MAX_PAUSE_MS).min(MAX_PAUSE_MS);
+        self.failures = self.failures.saturating_add(1).min(8);
+        let spread = now.wrapping_mul(SPREAD) >> 32 & (pause >> 2);
+        self.not_before = now.saturating_add(pause).saturating_sub(spread);
+    }
+}
+
+/// A value as a header can carry it.
+fn bounded(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(http::MAX_HEADER_BYTES).collect()
+}
+
+const FIRST_PAUSE_MS: u64 = 250;
+const MAX_PAUSE_MS: u64 = 2_000;
+/// Odd constant of a multiplicative hash (Knuth).
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+#[cfg(test)]
+mod tests;

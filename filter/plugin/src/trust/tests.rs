@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use svidgate_jwt_svid::TrustDomain;
+use svidgate_snapshot::{Observed, Snapshot, TrustBundle};
+
+use super::{Adopted, MAX_CLOCK_AHEAD, Refusal, Trust};
+use crate::config::Controller;
+use crate::shared_data::fake::FakeSharedData;
+use crate::subscription::{Board, Keys};
+
+pub(crate) fn td(name: &str) -> TrustDomain {
+    TrustDomain::parse(name).unwrap()
+}
+
+/// A snapshot of one trust domain with one P-256 key under `kid`, observed at `at`.
+pub(crate) fn snapshot(kid: &str, at: u64) -> Snapshot {
+    let jwks = json!({"keys": [{
+        "kty": "EC", "crv": "P-256", "kid": kid,
+        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    }]});
+    with_jwks(&jwks, at)
+}
+
+fn with_jwks(jwks: &serde_json::Value, at: u64) -> Snapshot {
+    let bundle = TrustBundle::new(jwks, None, None, "test").unwrap();
+    Snapshot::new(BTreeMap::from([(td("a.test"), bundle)]), Observed { at, ..Observed::default() }).unwrap()
+}
+
+pub(crate) fn board() -> Board {
+    Board::new(keys())
+}
+
+pub(crate) fn keys() -> Keys {
+    Keys::new(&controller())
+}
+
+pub(crate) fn controller() -> Controller {
+    Controller { cluster: "c".to_owned(), wait: Duration::from_secs(30) }
+}
+
+pub(crate) fn kids(trust: &Trust) -> Vec<String> {
+    let Some(bundles) = trust.bundles() else { return Vec::new() };
+    bundles.get(&td("a.test")).unwrap().kids().map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn what_one_vm_posts_every_vm_enforces() {
+    let (shared, board) = (FakeSharedData::default(), board());
+    let (mut holder, mut other) = (Trust::default(), Trust::default());
+    assert!(other.bundles().is_none());
+    for (kid, at) in [("k1", 1), ("k2", 2), ("k3", 3)] {
+        assert_eq!(holder.adopt(snapshot(kid, at), 10), Ok(Adopted::Changed));
+        assert!(holder.post(&shared, &board, 1, 10));
+        assert_eq!(other.refresh(&shared, &board, 10), Ok(Some(Adopted::Changed)));
+        assert_eq!(kids(&other), [kid]);
+        assert_eq!(other.refresh(&shared, &board, 10), Ok(None), "read once, not again");
+    }
+}
+
+#[test]
+fn b08_a_key_that_left_the_bundle_is_gone_and_never_comes_back_from_an_older_snapshot() {
+    let mut trust = Trust::default();
+    trust.adopt(snapshot("old", 1), 10).unwrap();
+    trust.adopt(snapshot("new", 5), 10).unwrap();
+    assert_eq!(trust.adopt(snapshot("old", 4), 10), Ok(Adopted::PartlyOlder));
+    assert_eq!(kids(&trust), ["new"]);
+}
+
+#[test]
+fn a_bad_update_never_replaces_a_good_state() {
+    let mut trust = Trust::default();
+    trust.adopt(snapshot("good", 1), 10).unwrap();
+    let revision = trust.snapshot().unwrap().revision().clone();
+    for jwks in [json!({}), json!([]), json!({"keys": 1}), json!("x")] {
+        assert_eq!(trust.adopt(with_jwks(&jwks, 2), 10), Err(Refusal::Bundle), "{jwks}");
+    }
+    assert_eq!(trust.adopt(snapshot("later", 11 + MAX_CLOCK_AHEAD), 10), Err(Refusal::Future));
+    assert_eq!(kids(&trust), ["good"]);
+    assert_eq!(trust.snapshot().unwrap().revision(), &revision);
+}
+
+#[test]
+fn b03_an_empty_key_set_is_taken_and_makes_every_svid_invalid() {
+    let mut trust = Trust::default();
+    trust.adopt(snapshot("k", 1), 10).unwrap();
+    assert_eq!(trust.adopt(with_jwks(&json!({"keys": []}), 2), 10), Ok(Adopted::Changed));
+    assert_eq!(kids(&trust), Vec::<String>::new());
+}
+
+#[test]
+fn garbage_on_the_board_is_reported_once_taken_down_and_posted_over() {
+    let (shared, board) = (FakeSharedData::default(), board());
+    let (mut holder, mut fresh) = (Trust::default(), Trust::default());
+    holder.adopt(snapshot("k", 1), 10).unwrap();
+    holder.post(&shared, &board, 1, 10);
+    shared.vandalize_all("slot", b"{\"format\":1}");
+    assert_eq!(fresh.refresh(&shared, &board, 10), Err(Refusal::Snapshot("malformed")));
+    assert_eq!(fresh.refresh(&shared, &board, 10), Ok(None));
+    assert_eq!(holder.refresh(&shared, &board, 10), Ok(None));
+    assert_eq!(kids(&holder), ["k"], "the last good state stays");
+    assert!(board.epoch(&shared).is_none(), "by which the holder knows to post again");
+    assert!(holder.post(&shared, &board, 1, 10));
+    assert_eq!(fresh.refresh(&shared, &board, 10), Ok(Some(Adopted::Changed)));
+}
+
+#[test]
+fn two_writers_at_once_end_with_the_newer_state_everywhere() {
+    let (shared, board) = (FakeSharedData::default(), board());
+    let mut vms = [Trust::default(), Trust::default(), Trust::default()];
+    vms[0].adopt(snapshot("newer", 9), 10).unwrap();
+    vms[1].adopt(snapshot("older", 8), 10).unwrap();
+    assert!(vms[0].post(&shared, &board, 1, 10));
+    assert!(vms[1].post(&shared, &board, 2, 10), "merges with what it finds");
+    for vm in &mut vms {
+        vm.refresh(&shared, &board, 10).unwrap();
+        assert_eq!(kids(vm), ["newer"]);
+    }
+}
+
+#[test]
+fn p12_staleness_counts_from_the_last_good_observation() {
+    let mut trust = Trust::default();
+    let minute = Duration::from_secs(60);
+    assert!(trust.is_stale(&td("a.test"), minute, 0), "never observed");
+    trust.adopt(snapshot("k", 1_000), 1_000).unwrap();
+    assert!(!trust.is_stale(&td("a.test"), minute, 61_000));
+    assert!(trust.is_stale(&td("a.test"), minute, 61_001));
+    assert!(trust.is_stale(&td("b.test"), minute, 1_000));
+    assert_eq!(trust.adopt(snapshot("k", 60_000), 61_000), Ok(Adopted::Confirmed));
+    assert!(!trust.is_stale(&td("a.test"), minute, 61_001));
+}

@@ -1,0 +1,145 @@
+use svidgate_jwt_svid::DenyReason;
+
+/// Why a request was refused: a closed list, safe to show to the caller, to log and to count by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// There is no token, or it did not verify.
+    Svid(DenyReason),
+    /// The token is good, its subject is not among those allowed.
+    CallerNotAllowed,
+    /// No trust bundle has been received yet.
+    NoTrust,
+    /// The bundle of the caller's trust domain was not confirmed for longer than `max_staleness` (checklist P12).
+    TrustStale,
+    /// The proxy did not give what the decision needs; the request is refused rather than judged half.
+    Internal,
+}
+
+/// What a refusal means to the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// 401: who are you?
+    Unauthenticated,
+    /// 403: known, not allowed.
+    Forbidden,
+    /// 503: nobody can be judged now.
+    Unavailable,
+}
+
+/// A decision to refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Denial {
+    reason: Reason,
+}
+
+impl Denial {
+    /// A refusal for `reason`.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self { reason }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(self) -> Reason {
+        self.reason
+    }
+
+    /// What the caller is told.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        self.reason.outcome()
+    }
+}
+
+impl Reason {
+    /// Every reason there is.
+    pub fn all() -> impl Iterator<Item = Self> {
+        OWN.into_iter().chain(DenyReason::ALL.iter().copied().map(Self::Svid))
+    }
+
+    /// The name in answers, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Svid(reason) => reason.as_str(),
+            Self::CallerNotAllowed => "caller_not_allowed",
+            Self::NoTrust => "no_trust",
+            Self::TrustStale => "trust_stale",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The class of answer that it leads to.
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Svid(DenyReason::CryptoUnavailable) => Outcome::Unavailable,
+            Self::Svid(_) => Outcome::Unauthenticated,
+            Self::CallerNotAllowed => Outcome::Forbidden,
+            Self::NoTrust | Self::TrustStale | Self::Internal => Outcome::Unavailable,
+        }
+    }
+}
+
+impl Outcome {
+    /// Every outcome there is.
+    pub const ALL: [Self; 3] = [Self::Unauthenticated, Self::Forbidden, Self::Unavailable];
+
+    /// The name in answers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// HTTP status; Envoy turns it into the matching gRPC status for gRPC requests.
+    #[must_use]
+    pub fn http_status(self) -> u16 {
+        match self {
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+/// The reasons that are not about the token itself.
+const OWN: [Reason; 4] = [Reason::CallerNotAllowed, Reason::NoTrust, Reason::TrustStale, Reason::Internal];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use svidgate_jwt_svid::DenyReason;
+
+    use super::{Outcome, Reason};
+
+    #[test]
+    fn v16_reasons_are_a_closed_list_of_distinct_snake_case_names() {
+        let names: BTreeSet<_> = Reason::all().map(Reason::as_str).collect();
+        assert_eq!(names.len(), Reason::all().count());
+        assert!(
+            names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn a_bad_token_is_401_a_wrong_caller_403_and_missing_trust_503() {
+        for reason in Reason::all() {
+            let expected = match reason {
+                Reason::CallerNotAllowed => (403, Outcome::Forbidden),
+                Reason::Svid(DenyReason::CryptoUnavailable)
+                | Reason::NoTrust
+                | Reason::TrustStale
+                | Reason::Internal => (503, Outcome::Unavailable),
+                _ => (401, Outcome::Unauthenticated),
+            };
+            assert_eq!((reason.outcome().http_status(), reason.outcome()), expected, "{reason:?}");
+        }
+    }
+}

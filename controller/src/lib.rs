@@ -1,3 +1,19 @@
 //! The svidgate controller: takes bundles from the SPIFFE Workload API and pushes them to every filter.
+//!
+//! The way of the data: [`source`] reports what it hears to [`store`], the one place where state changes; [`serve`]
+//! answers held requests at the instant of a change. [`run`] puts them together. [`dev`] is a trust domain for
+//! development, which [`source`] cannot tell from SPIRE's.
 
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod dev;
+pub mod logging;
+pub mod run;
+pub mod serve;
+pub mod source;
+pub mod status;
+pub mod store;
+pub mod token;
 pub mod workload_api;

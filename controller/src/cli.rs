@@ -1,0 +1,206 @@
+//! The command line. Exit status: 0 fine, 64 wrong settings or arguments (as in sysexits.h), 1 anything else.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, ConfigError, Environment, LogFormat};
+use crate::{check, dev, logging, run, status, token};
+
+/// SPIFFE identity for Envoy: takes trust bundles from SPIRE and pushes them to every filter.
+#[derive(Debug, Parser)]
+#[command(name = "svidgate", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the controller: Workload API in, snapshots for Envoy out.
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// A SPIFFE trust domain in one process, for development.
+    Dev {
+        #[command(subcommand)]
+        command: dev::DevCommand,
+    },
+    /// Fetch a JWT-SVID from any Workload API.
+    Token(token::TokenArgs),
+    /// Show which Envoys hold which revision.
+    #[command(after_help = STATUS_HELP)]
+    Status(status::StatusArgs),
+    /// Check settings of the controller and of the plugin, without running anything.
+    #[command(after_help = CHECK_HELP)]
+    Check(check::CheckArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// YAML file with the settings. Not needed when the environment gives enough.
+    #[arg(long, value_name = "FILE", env = "SVIDGATE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Settings or arguments are wrong; nothing was started.
+    Settings(ConfigError),
+    /// As before, and they were shown already.
+    Reported,
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Reads the command line, does what it says, and tells the exit status.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let status = if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return status;
+        }
+    };
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    match failure {
+        Failure::Settings(error) => {
+            let _ = writeln!(stderr, "{error}");
+            ExitCode::from(EX_USAGE)
+        }
+        Failure::Reported => ExitCode::from(EX_USAGE),
+        Failure::Other(error) => {
+            let _ = writeln!(stderr, "svidgate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Run(args) => {
+            let config = config::load(args.config.as_deref(), &Environment::of_process())?;
+            logging::init(&config.log);
+            block_on(run::until_signal(config))
+        }
+        Command::Dev { command } => {
+            logging::init(&config::Log { format: LogFormat::Text, ..config::Log::default() });
+            block_on(dev::run(command))
+        }
+        Command::Token(args) => block_on(token::run(args)),
+        Command::Status(args) => block_on(status::run(args)),
+        Command::Check(args) => check::run(&args),
+    }
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(error.into()))?;
+    let result = runtime.block_on(command);
+    // A blocking call that hangs must not keep a finished command alive.
+    runtime.shutdown_background();
+    Ok(result?)
+}
+
+/// sysexits.h: the command was used incorrectly.
+const EX_USAGE: u8 = 64;
+
+const EXAMPLES: &str = "\
+Examples:
+  Try it with nothing installed: a development trust domain, and the controller beside it
+    svidgate dev run --help
+    SPIFFE_ENDPOINT_SOCKET=unix:///tmp/agent.sock SVIDGATE_SERVER_SOCKET=/tmp/svidgate.sock svidgate run
+
+  With SPIRE
+    svidgate check --controller /etc/svidgate/controller.yaml
+    svidgate run --config /etc/svidgate/controller.yaml
+
+  Call a service behind the filter
+    curl -H \"Authorization: Bearer $(svidgate token --audience backend.example.org)\" http://127.0.0.1:8080/
+
+  Before an old signing key is revoked: do all Envoys hold the new one?
+    svidgate status
+
+Exit status: 0 fine, 64 wrong settings or arguments, 1 anything else.";
+
+const RUN_HELP: &str = "\
+Settings (YAML), with their defaults:
+  workload_api:
+    socket: unix:///run/spire/sockets/agent.sock  # required, or $SPIFFE_ENDPOINT_SOCKET; unix: or tcp:IP:PORT
+  server:
+    socket: /run/svidgate/controller.sock         # Envoy's cluster points here
+    mode: \"0660\"                                  # who may connect: owner and group
+    allowed_uids: [0, 101]                        # no default; users that may connect, on top of the mode
+  log:
+    format: json                                  # or text
+    level: info                                   # error, warn, info, debug, trace
+
+The environment overrides the file:
+  SVIDGATE_WORKLOAD_API_SOCKET  SVIDGATE_SERVER_SOCKET  SVIDGATE_SERVER_MODE
+  SVIDGATE_SERVER_ALLOWED_UIDS (0,101)  SVIDGATE_LOG_FORMAT  SVIDGATE_LOG_LEVEL
+
+On the server's socket, besides snapshots: /status /health /readyz /livez /metrics, e.g.
+  curl --unix-socket /run/svidgate/controller.sock http://localhost/health
+
+SIGTERM and SIGINT end it gracefully; a second one ends it at once.";
+
+const STATUS_HELP: &str = "\
+Examples:
+  svidgate status
+  svidgate status --socket /tmp/svidgate.sock --json | jq .summary
+
+A subscriber is `current` when it enforces the revision in force. When all are, an old key can be revoked without
+refusing anyone who holds a new token.";
+
+const CHECK_HELP: &str = "\
+Examples:
+  svidgate check --controller controller.yaml --plugin plugin.json
+
+The environment's overrides count for --controller, as they do for `svidgate run`. Every mistake is reported at once,
+with the path of the value. Exit status: 0 when all is well, 64 when not.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_teaches() {
+        let mut command = Cli::command();
+        command.clone().debug_assert();
+        let help = command.render_help().to_string();
+        for word in ["run", "dev", "token", "status", "check", "Examples:", "Exit status"] {
+            assert!(help.contains(word), "{word}");
+        }
+        for variable in config::VARIABLES {
+            assert!(RUN_HELP.contains(variable.name), "{}", variable.name);
+        }
+        assert!(RUN_HELP.contains(config::DEFAULT_SERVER_SOCKET));
+    }
+}

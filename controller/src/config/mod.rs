@@ -1,0 +1,53 @@
+//! Settings of the controller: one YAML file, then the environment on top.
+//!
+//! Everything is checked before anything starts, and every mistake is reported at once with its path. Not checked
+//! here: whether the sockets exist, which changes while the controller runs.
+
+mod environment;
+mod settings;
+mod yaml;
+
+use std::path::Path;
+
+use thiserror::Error;
+
+pub use environment::{Environment, VARIABLES, Variable};
+pub use settings::{Config, DEFAULT_SERVER_SOCKET, Log, LogFormat, Server, WorkloadApi};
+pub use yaml::{from_str as yaml_from_str, read as read_yaml};
+
+/// What is wrong with the settings. The process ends with exit status 64.
+#[derive(Debug, Error)]
+#[error("{origin}: {}", mistakes.join(&format!("\n{origin}: ")))]
+pub struct ConfigError {
+    /// The file, or what else was read.
+    pub origin: String,
+    /// One line each: path of the value, then what is wrong with it. Never empty.
+    pub mistakes: Vec<String>,
+}
+
+impl ConfigError {
+    /// A mistake that kept the settings from being read at all.
+    #[must_use]
+    pub fn one(origin: impl Into<String>, mistake: impl Into<String>) -> Self {
+        Self { origin: origin.into(), mistakes: vec![mistake.into()] }
+    }
+}
+
+/// Reads the settings from `file` (none: defaults and environment only).
+///
+/// # Errors
+/// Every mistake at once.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Config, ConfigError> {
+    let (origin, mut root) = match file {
+        Some(path) => (path.display().to_string(), yaml::read(path)?),
+        None => ("settings".to_owned(), serde_json::Value::Object(serde_json::Map::new())),
+    };
+    let overridden = environment.overlay(&mut root);
+    Config::parse(&root).map_err(|errors| ConfigError {
+        origin,
+        mistakes: errors.iter().map(|error| overridden.explain(error)).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use spiffe::transport::Endpoint;
+use tracing::level_filters::LevelFilter;
+
+use super::{Config, ConfigError, Environment, LogFormat, load};
+
+fn parse(yaml: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(yaml.as_bytes()).unwrap();
+    let environment: Environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    load(Some(file.path()), &environment)
+}
+
+const AGENT: &str = "workload_api: {socket: unix:///run/spire/agent.sock}\n";
+
+#[test]
+fn defaults_apply_and_are_the_documented_ones() {
+    let config = parse(AGENT, &[]).unwrap();
+    assert_eq!(config.workload_api.endpoint, Endpoint::Unix(PathBuf::from("/run/spire/agent.sock")));
+    assert_eq!(config.server.socket, PathBuf::from("/run/svidgate/controller.sock"));
+    assert_eq!(config.server.mode, 0o660);
+    assert_eq!(config.server.allowed_uids, None);
+    assert_eq!((config.log.format, config.log.level), (LogFormat::Json, LevelFilter::INFO));
+}
+
+#[test]
+fn every_error_is_reported_at_once_with_its_path() {
+    let error = parse(
+        "workload_api: {socket: agent.sock}\n\
+         server: {sockt: /run/x.sock, mode: 0660, allowed_uids: [0, -1, root]}\n\
+         log: {format: xml, level: 3}\n\
+         vault: {}\n",
+        &[],
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.mistakes,
+        [
+            "workload_api.socket: endpoint socket is not a valid URI; expected unix: with an absolute path \
+             (unix:///run/spire/sockets/agent.sock) or tcp: with IP and port (tcp:127.0.0.1:8081)",
+            "server.mode: expected octal digits in quotes, such as \"0660\"",
+            "server.allowed_uids[1]: expected a whole number that is not negative, found a number",
+            "server.allowed_uids[2]: expected a whole number that is not negative, found a string",
+            "server.sockt: unknown field; did you mean `socket`?",
+            "log.format: expected json or text",
+            "log.level: expected a string, found a number",
+            "vault: unknown field; known here: log, server, workload_api",
+        ]
+    );
+    assert_eq!(error.to_string().lines().count(), 8);
+}
+
+#[test]
+fn a_key_that_comes_twice_is_an_error() {
+    for yaml in ["log: {level: info}\nlog: {level: debug}\n", "log: {level: info, level: debug}\n"] {
+        let error = parse(yaml, &[]).unwrap_err();
+        assert!(error.to_string().contains("duplicate"), "{error}");
+    }
+}
+
+#[test]
+fn text_that_is_no_yaml_is_an_error_with_its_place() {
+    let error = parse("log: {level: info\n", &[]).unwrap_err();
+    assert!(error.to_string().contains("line"), "{error}");
+    assert!(parse("- a\n- b\n", &[]).is_err());
+    assert!(load(Some(std::path::Path::new("/nonexistent/svidgate.yaml")), &Environment::default()).is_err());
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_is_enough_without_one() {
+    let environment = [
+        ("SVIDGATE_WORKLOAD_API_SOCKET", "tcp:127.0.0.1:8081"),
+        ("SVIDGATE_SERVER_SOCKET", "/tmp/s.sock"),
+        ("SVIDGATE_SERVER_MODE", "0600"),
+        ("SVIDGATE_SERVER_ALLOWED_UIDS", "0, 101"),
+        ("SVIDGATE_LOG_FORMAT", "text"),
+        ("SVIDGATE_LOG_LEVEL", "debug"),
+    ];
+    let owned: Environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    for config in [parse(AGENT, &environment).unwrap(), load(None, &owned).unwrap()] {
+        assert_eq!(config.workload_api.endpoint, Endpoint::Tcp { host: [127, 0, 0, 1].into(), port: 8081 });
+        assert_eq!(config.server.socket, PathBuf::from("/tmp/s.sock"));
+        assert_eq!(config.server.mode, 0o600);
+        assert_eq!(config.server.allowed_uids, Some([0, 101].into()));
+        assert_eq!((config.log.format, config.log.level), (LogFormat::Text, LevelFilter::DEBUG));
+    }
+}
+
+#[test]
+fn an_error_in_the_environment_names_the_variable() {
+    let error = parse(AGENT, &[("SVIDGATE_LOG_LEVEL", "loud"), ("SVIDGATE_SERVER_ALLOWED_UIDS", "0,me")]);
+    assert_eq!(
+        error.unwrap_err().mistakes,
+        [
+            "server.allowed_uids[1]: expected a whole number that is not negative, found a string \
+             (set by $SVIDGATE_SERVER_ALLOWED_UIDS)",
+            "log.level: expected error, warn, info, debug or trace (set by $SVIDGATE_LOG_LEVEL)",
+        ]
+    );
+}
+
+#[test]
+fn b7_the_standards_variable_is_a_fallback_and_no_override() {
+    let standard = [("SPIFFE_ENDPOINT_SOCKET", "unix:///run/other.sock")];
+    let config = parse("", &standard).unwrap();
+    assert_eq!(config.workload_api.endpoint, Endpoint::Unix(PathBuf::from("/run/other.sock")));
+    let config = parse(AGENT, &standard).unwrap();
+    assert_eq!(config.workload_api.endpoint, Endpoint::Unix(PathBuf::from("/run/spire/agent.sock")));
+    let error = parse("", &[("SPIFFE_ENDPOINT_SOCKET", "")]).unwrap_err();
+    assert_eq!(
+        error.mistakes,
+        ["workload_api.socket: is required, or $SPIFFE_ENDPOINT_SOCKET in the environment"]
+    );
+}
+
+#[test]
+fn b7_only_absolute_unix_paths_and_ip_addresses_with_a_port_are_taken() {
+    for good in ["unix:///a/b.sock", "unix:/a/b.sock", "tcp://127.0.0.1:1", "tcp:[::1]:80"] {
+        parse(&format!("workload_api: {{socket: '{good}'}}"), &[]).unwrap();
+    }
+    for bad in [
+        "/a/b.sock",
+        "unix:a/b.sock",
+        "unix://host/a.sock",
+        "unix:///a/b.sock?x=1",
+        "unix:///a/../b.sock",
+        "unix:///a/./b.sock",
+        "unix:///a b.sock",
+        "tcp:localhost:80",
+        "tcp:127.0.0.1",
+        "tcp://user@127.0.0.1:80",
+        "https://127.0.0.1:80",
+        "",
+    ] {
+        assert!(parse(&format!("workload_api: {{socket: '{bad}'}}"), &[]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn server_sockets_are_absolute_and_fit_the_kernels_limit() {
+    let long = format!("/{}", "a".repeat(107));
+    for bad in ["a.sock", "/run/../a.sock", "/", "", long.as_str()] {
+        assert!(parse(AGENT, &[]).is_ok());
+        let yaml = format!("{AGENT}server: {{socket: '{bad}'}}");
+        assert!(parse(&yaml, &[]).is_err(), "{bad}");
+    }
+    for bad in ["660", "0o660", "1660", "0400", "888", ""] {
+        let yaml = format!("{AGENT}server: {{mode: {bad}}}");
+        // Only the quoted form is taken; here 660 is a number.
+        assert_eq!(parse(&yaml, &[]).is_err(), !bad.is_empty(), "{bad}");
+    }
+    for bad in ["0o660", "1660", "0400", "888", "66"] {
+        let yaml = format!("{AGENT}server: {{mode: '{bad}'}}");
+        assert!(parse(&yaml, &[]).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,23 @@
+//! Structured logs on standard error.
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// Starts logging for the process. Our own lines follow `log.level`; those of libraries show from WARN on, because
+/// at `debug` and `trace` they dump frames, and frames may carry tokens.
+///
+/// A second call changes nothing.
+pub fn init(log: &Log) {
+    let targets =
+        Targets::new().with_default(log.level.min(LevelFilter::WARN)).with_target("svidgate", log.level);
+    let layer = match log.format {
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+    };
+    // Only fails when a subscriber is already there, as in tests.
+    let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+}

@@ -1,0 +1,103 @@
+//! Health in three forms: `/livez` (the process answers), `/readyz` (there is a state to give), `/health` (how each
+//! part is).
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Json, Response};
+use serde_json::{Value, json};
+
+use super::App;
+use crate::clock;
+use crate::store::{self, Phase};
+
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.store.revision() {
+        Some(_) => (StatusCode::OK, "ok\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet\n"),
+    }
+}
+
+/// `200` while filters get a state that is good or was good lately, else `503`.
+pub(super) async fn health(State(app): State<App>) -> Response {
+    let state = app.store.state();
+    let health = of(&state);
+    let code = if health == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, Json(body(&state, health, clock::unix_millis()))).into_response()
+}
+
+fn body(state: &store::State, health: Health, now: u64) -> Value {
+    json!({
+        "status": health.as_str(),
+        "timestamp": clock::rfc3339(now),
+        "checks": {
+            "workload_api": {
+                "status": health.as_str(),
+                "phase": state.phase.as_str(),
+                "since": (state.since > 0).then(|| clock::rfc3339(state.since)),
+                "detail": state.detail,
+                "trust_domains": state.trust.len(),
+                "refused_bundles": state.refused.len(),
+            }
+        }
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Healthy,
+    /// An older state is in force and still good.
+    Degraded,
+    Unhealthy,
+}
+
+impl Health {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+fn of(state: &store::State) -> Health {
+    match state.phase {
+        Phase::Up if state.refused.is_empty() => Health::Healthy,
+        Phase::Up => Health::Degraded,
+        Phase::Unreadable | Phase::Down if !state.trust.is_empty() => Health::Degraded,
+        Phase::Unreadable | Phase::Down | Phase::Connecting | Phase::NoIdentity | Phase::Stopped => {
+            Health::Unhealthy
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Event, Message, State};
+
+    #[test]
+    fn b6_a_source_that_is_not_asked_again_is_unhealthy() {
+        let fresh = State::default();
+        assert_eq!(of(&fresh), Health::Unhealthy);
+        let up = fresh.next(Event::Message(Message::default()), 1);
+        assert_eq!(of(&up), Health::Healthy);
+        assert_eq!(of(&up.next(Event::Stopped("why".to_owned()), 2)), Health::Unhealthy);
+        assert_eq!(of(&up.next(Event::NoIdentity("why".to_owned()), 2)), Health::Unhealthy);
+    }
+
+    #[test]
+    fn the_body_gives_the_status_of_each_check_and_a_time() {
+        let state = State::default().next(Event::Down("Unavailable: gone".to_owned()), 1_764_072_000_000);
+        let body = body(&state, of(&state), 1_764_072_001_000);
+        assert_eq!(body["status"], "unhealthy");
+        assert_eq!(body["timestamp"], "2025-11-25T12:00:01Z");
+        assert_eq!(body["checks"]["workload_api"]["phase"], "down");
+        assert_eq!(body["checks"]["workload_api"]["since"], "2025-11-25T12:00:00Z");
+        assert_eq!(body["checks"]["workload_api"]["detail"], "Unavailable: gone");
+    }
+}

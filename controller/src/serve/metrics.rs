@@ -1,0 +1,144 @@
+//! `GET /metrics`: everything is read at the scrape from the store and the subscriber table, so nothing can lag.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::{MetricType, TypedMetric as _};
+use prometheus_client::registry::Registry;
+
+use super::report::{Report, seconds};
+use super::subscribers::Subscribers;
+use crate::clock;
+use crate::store::{Phase, Store};
+
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn registry(store: Arc<Store>, subscribers: Arc<Subscribers>) -> Registry {
+    let mut registry = Registry::with_prefix("svidgate");
+    registry.register_collector(Box::new(Metrics { store, subscribers }));
+    registry
+}
+
+pub(super) fn text(registry: &Registry) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    text::encode(&mut text, registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Metrics {
+    store: Arc<Store>,
+    subscribers: Arc<Subscribers>,
+}
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let now = clock::unix_millis();
+        let state = self.store.state();
+        let counters = state.counters;
+        let summary = Report::of(&self.store, self.subscribers.list(now), now).summary;
+        let out = &mut encoder;
+
+        counter(out, "revisions", "Changes of the revision in force", self.store.revisions())?;
+        gauge(out, "held_requests", "Requests for a snapshot that are open", count(self.subscribers.held()))?;
+        family(
+            out,
+            "subscribers",
+            "Subscribers seen lately, by what they enforce",
+            "state",
+            &[
+                ("current", count(summary.current)),
+                ("behind", count(summary.behind)),
+                ("without", count(summary.without)),
+            ],
+        )?;
+        counter(
+            out,
+            "subscribers_not_recorded",
+            "Requests of subscribers for which the table had no room",
+            self.subscribers.not_recorded(),
+        )?;
+        gauge(
+            out,
+            "workload_api_up",
+            "1 while the stream is open and its last message is in force",
+            if state.phase == Phase::Up { 1.0 } else { 0.0 },
+        )?;
+        counter(out, "workload_api_messages", "Messages that were taken", counters.messages)?;
+        counter(
+            out,
+            "workload_api_disconnects",
+            "Streams that ended or could not be opened",
+            counters.disconnects,
+        )?;
+        counter(
+            out,
+            "workload_api_refused_messages",
+            "Messages that were refused whole",
+            counters.refused_messages,
+        )?;
+        counter(
+            out,
+            "workload_api_refused_bundles",
+            "Bundles that were refused in messages that were taken",
+            counters.refused_bundles,
+        )?;
+        // Their number is bounded by the limit on trust domains.
+        let observed = state.observed(now).unwrap_or_default();
+        let ages: Vec<(&str, f64)> = observed
+            .domains
+            .iter()
+            .map(|(domain, seen)| (domain.as_str(), seconds(now.saturating_sub(*seen))))
+            .collect();
+        family(
+            out,
+            "bundle_age_seconds",
+            "Time since the source was last known to stand behind the bundle",
+            "trust_domain",
+            &ages,
+        )?;
+        let ignored: Vec<(&str, f64)> = state
+            .trust
+            .iter()
+            .map(|(domain, held)| (domain.as_str(), count(held.bundle.ignored().len())))
+            .collect();
+        family(
+            out,
+            "bundle_ignored_keys",
+            "Entries of the bundle that are not used; /status says why",
+            "trust_domain",
+            &ignored,
+        )
+    }
+}
+
+fn counter(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    ConstCounter::new(value).encode(out.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?)
+}
+
+fn gauge(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    ConstGauge::new(value).encode(out.encode_descriptor(name, help, None, ConstGauge::<f64>::TYPE)?)
+}
+
+fn family(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: &[(&str, f64)],
+) -> fmt::Result {
+    let mut metric = out.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (value_of_label, value) in values {
+        ConstGauge::new(*value).encode(metric.encode_family(&[(label, *value_of_label)])?)?;
+    }
+    Ok(())
+}
+
+/// Tables are bounded far below the cap.
+fn count(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::from(u32::MAX), f64::from)
+}

@@ -1,0 +1,195 @@
+//! `GET /status`: what is in force here, and which subscriber enforces what. `svidgate status` reads it.
+
+use serde::{Deserialize, Serialize};
+
+use super::subscribers::Subscriber;
+use crate::clock;
+use crate::store::{Held, State, Store};
+
+/// The whole answer. Times are RFC 3339, ages are seconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of the controller.
+    pub version: String,
+    /// When this was written.
+    pub timestamp: String,
+    /// Revision in force; none before the first message of the source.
+    pub revision: Option<String>,
+    /// How things stand with the SPIFFE Workload API.
+    pub workload_api: Source,
+    /// Bundles in force, by trust domain.
+    pub trust_domains: Vec<TrustDomain>,
+    /// Bundles of the last message that were refused.
+    pub refused_bundles: Vec<Refused>,
+    /// Sums over the subscribers.
+    pub summary: Summary,
+    /// Who asked for snapshots lately.
+    pub subscribers: Vec<SubscriberStatus>,
+}
+
+/// State of a source.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Source {
+    /// `connecting`, `up`, `unreadable`, `down`, `no_identity` or `stopped`.
+    pub phase: String,
+    /// Since when.
+    pub since: Option<String>,
+    /// The last error, while there is one.
+    pub detail: Option<String>,
+}
+
+/// A bundle in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TrustDomain {
+    /// Its name.
+    pub trust_domain: String,
+    /// Ids of the keys that verify.
+    pub kids: Vec<String>,
+    /// Seconds since the source was last known to stand behind it.
+    pub observed_age_seconds: f64,
+    /// Whether the last message carried it; otherwise it is the last good one.
+    pub current: bool,
+    /// `spiffe_sequence`, where the bundle has one.
+    pub sequence: Option<u64>,
+    /// Entries of the bundle that are not used.
+    pub ignored_keys: Vec<IgnoredKey>,
+}
+
+/// An entry of a bundle that is not used.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct IgnoredKey {
+    /// Its id, where it has one.
+    pub kid: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A bundle that was refused.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// The name under which it came.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Sums over the subscribers.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// All of them.
+    pub subscribers: usize,
+    /// Those that enforce the revision in force.
+    pub current: usize,
+    /// Those that enforce another one.
+    pub behind: usize,
+    /// Those that enforce none yet.
+    pub without: usize,
+    /// Requests that are open now.
+    pub held: usize,
+}
+
+/// A subscriber.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SubscriberStatus {
+    /// Envoy's node id.
+    pub node: String,
+    /// Which subscription of that Envoy.
+    pub instance: String,
+    /// Version of its plugin.
+    pub plugin_version: String,
+    /// Revision that it enforces, by its own last word.
+    pub revision: Option<String>,
+    /// Whether that is the revision in force.
+    pub current: bool,
+    /// Seconds since it was last heard; 0 while a request is open.
+    pub last_seen_seconds: f64,
+    /// Requests that are open now.
+    pub held: usize,
+}
+
+impl Report {
+    pub(super) fn of(store: &Store, subscribers: Vec<Subscriber>, now: u64) -> Self {
+        let state = store.state();
+        let revision = store.revision().map(|revision| revision.as_str().to_owned());
+        let subscribers: Vec<SubscriberStatus> =
+            subscribers.into_iter().map(|subscriber| subscriber_status(subscriber, &revision, now)).collect();
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            timestamp: clock::rfc3339(now),
+            workload_api: Source {
+                phase: state.phase.as_str().to_owned(),
+                since: (state.since > 0).then(|| clock::rfc3339(state.since)),
+                detail: state.detail.clone(),
+            },
+            trust_domains: trust_domains(&state, now),
+            refused_bundles: state
+                .refused
+                .iter()
+                .map(|refused| Refused { name: refused.name.clone(), reason: refused.reason.clone() })
+                .collect(),
+            summary: Summary::of(&subscribers),
+            revision,
+            subscribers,
+        }
+    }
+}
+
+impl Summary {
+    fn of(subscribers: &[SubscriberStatus]) -> Self {
+        let count = |wanted: fn(&SubscriberStatus) -> bool| {
+            subscribers.iter().filter(|subscriber| wanted(subscriber)).count()
+        };
+        Self {
+            subscribers: subscribers.len(),
+            current: count(|s| s.current),
+            behind: count(|s| !s.current && s.revision.is_some()),
+            without: count(|s| s.revision.is_none()),
+            held: subscribers.iter().map(|s| s.held).sum(),
+        }
+    }
+}
+
+fn trust_domains(state: &State, now: u64) -> Vec<TrustDomain> {
+    let observed = state.observed(now).unwrap_or_default();
+    state
+        .trust
+        .iter()
+        .map(|(domain, held)| {
+            let seen = observed.domains.get(domain).copied().unwrap_or(now);
+            trust_domain(domain.as_str(), held, seconds(now.saturating_sub(seen)))
+        })
+        .collect()
+}
+
+fn trust_domain(name: &str, held: &Held, observed_age_seconds: f64) -> TrustDomain {
+    let bundle = &held.bundle;
+    TrustDomain {
+        trust_domain: name.to_owned(),
+        kids: bundle.kids().map(|kid| kid.to_string()).collect(),
+        observed_age_seconds,
+        current: held.current,
+        sequence: bundle.sequence(),
+        ignored_keys: bundle
+            .ignored()
+            .iter()
+            .map(|ignored| IgnoredKey { kid: ignored.kid.clone(), reason: ignored.reason.to_string() })
+            .collect(),
+    }
+}
+
+fn subscriber_status(subscriber: Subscriber, in_force: &Option<String>, now: u64) -> SubscriberStatus {
+    let revision = subscriber.revision.map(|revision| revision.as_str().to_owned());
+    SubscriberStatus {
+        current: revision.is_some() && revision == *in_force,
+        node: subscriber.node,
+        instance: subscriber.instance,
+        plugin_version: subscriber.plugin_version,
+        revision,
+        last_seen_seconds: seconds(now.saturating_sub(subscriber.last_seen)),
+        held: subscriber.held,
+    }
+}
+
+pub(super) fn seconds(millis: u64) -> f64 {
+    std::time::Duration::from_millis(millis).as_secs_f64()
+}

@@ -1,0 +1,252 @@
+//! The Unix socket: who may reach it, and what becomes of its file.
+
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::serve::Listener;
+use thiserror::Error;
+use tokio::net::unix::SocketAddr;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::Instant;
+
+use crate::config::Server;
+
+/// Why there is no socket to serve on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// Another process answers there: a second controller, most likely.
+    #[error("{}: another process is serving on this socket", .0.display())]
+    InUse(PathBuf),
+    /// There is something else under that name; it is left alone.
+    #[error("{}: exists and is no socket", .0.display())]
+    NotASocket(PathBuf),
+    /// Anyone could replace the socket by their own and hand out keys.
+    #[error("{}: is writable by everyone; set its sticky bit or take another folder", .0.display())]
+    WritableByEveryone(PathBuf),
+    /// The system refused.
+    #[error("{}: {action}: {source}", path.display())]
+    System {
+        /// The path in question.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A bound socket. Its file is removed when this is dropped, if it is still ours.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    allowed_uids: Option<BTreeSet<u32>>,
+    file: SocketFile,
+    last_complaint: Option<Instant>,
+}
+
+impl Socket {
+    /// Binds the socket with its mode already set: there is no moment at which others could connect. The folder is
+    /// made if only its last part is missing; the file of a dead process is replaced.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub async fn bind(server: &Server) -> Result<Self, SocketError> {
+        let path = &server.socket;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        check_folder(folder)?;
+        check_free(path).await?;
+
+        // Bound in a folder that only we can enter, then moved into place.
+        let private = folder.join(format!(".{}", std::process::id()));
+        let system = |action| move |source| SocketError::System { path: path.clone(), action, source };
+        let _ = std::fs::remove_dir_all(&private);
+        DirBuilder::new().mode(0o700).create(&private).map_err(system("creating a folder beside it"))?;
+        let private = RemoveFolder(private);
+        let early = private.0.join("s");
+        let listener = UnixListener::bind(&early).map_err(system("binding"))?;
+        std::fs::set_permissions(&early, Permissions::from_mode(server.mode))
+            .map_err(system("setting its mode"))?;
+        std::fs::rename(&early, path).map_err(system("moving it into place"))?;
+        let file = SocketFile::new(path).map_err(system("looking at it"))?;
+        Ok(Self { listener, allowed_uids: server.allowed_uids.clone(), file, last_complaint: None })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    fn admits(&mut self, stream: &UnixStream) -> bool {
+        let Some(allowed) = &self.allowed_uids else { return true };
+        // The kernel's word: the uid that the peer had when it connected.
+        let uid = stream.peer_cred().map(|peer| peer.uid());
+        if uid.as_ref().is_ok_and(|uid| allowed.contains(uid)) {
+            return true;
+        }
+        let now = Instant::now();
+        if self.last_complaint.is_none_or(|last| now.duration_since(last) >= COMPLAINT_INTERVAL) {
+            self.last_complaint = Some(now);
+            tracing::warn!(uid = ?uid.ok(), "a connection was refused: the user is not in server.allowed_uids");
+        }
+        false
+    }
+}
+
+impl Listener for Socket {
+    type Io = UnixStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, address)) if self.admits(&stream) => return (stream, address),
+                Ok(_) => {}
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must end first.
+                    tracing::error!(%error, "accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
+fn check_folder(folder: &Path) -> Result<(), SocketError> {
+    let system = |action| move |source| SocketError::System { path: folder.to_owned(), action, source };
+    match DirBuilder::new().mode(0o755).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(system("creating it")(error));
+        }
+        _ => {}
+    }
+    let mode = std::fs::metadata(folder).map_err(system("looking at it"))?.mode();
+    if mode & 0o1002 == 0o002 {
+        return Err(SocketError::WritableByEveryone(folder.to_owned()));
+    }
+    Ok(())
+}
+
+async fn check_free(path: &Path) -> Result<(), SocketError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(SocketError::System { path: path.to_owned(), action: "looking at it", source }),
+        Ok(found) if !found.file_type().is_socket() => Err(SocketError::NotASocket(path.to_owned())),
+        Ok(_) => match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            Err(source) => Err(SocketError::System {
+                path: path.to_owned(),
+                action: "asking whether it is in use",
+                source,
+            }),
+            Ok(_) => Err(SocketError::InUse(path.to_owned())),
+        },
+    }
+}
+
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> io::Result<Self> {
+        let found = std::fs::symlink_metadata(path)?;
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // A successor may have put its own in this place.
+        let ours = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (self.device, self.inode));
+        if ours {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+struct RemoveFolder(PathBuf);
+
+impl Drop for RemoveFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(path: &Path) -> Server {
+        Server { socket: path.to_owned(), mode: 0o600, allowed_uids: None }
+    }
+
+    #[tokio::test]
+    async fn the_socket_has_its_mode_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/c.sock");
+        let socket = Socket::bind(&Server { mode: 0o640, ..server(&path) }).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        UnixStream::connect(&path).await.unwrap();
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_dead_process_is_replaced_and_a_live_one_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let _live = Socket::bind(&server(&path)).await.unwrap();
+        let error = Socket::bind(&server(&path)).await.unwrap_err();
+        assert!(matches!(error, SocketError::InUse(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_successor_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.sock");
+        let first = Socket::bind(&server(&path)).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let _second = Socket::bind(&server(&path)).await.unwrap();
+        drop(first);
+        assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn other_files_and_open_folders_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.sock");
+        std::fs::write(&path, "keep me").unwrap();
+        let error = Socket::bind(&server(&path)).await.unwrap_err();
+        assert!(matches!(error, SocketError::NotASocket(_)), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "keep me");
+
+        let open = folder.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        let error = Socket::bind(&server(&open.join("c.sock"))).await.unwrap_err();
+        assert!(matches!(error, SocketError::WritableByEveryone(_)), "{error}");
+
+        let error = Socket::bind(&server(&folder.path().join("a/b/c.sock"))).await.unwrap_err();
+        assert!(matches!(error, SocketError::System { .. }), "{error}");
+    }
+}

@@ -1,0 +1,234 @@
+//! `svidgate status`: asks a running controller who holds which revision.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use crate::config::DEFAULT_SERVER_SOCKET;
+use crate::serve::report::{Report, SubscriberStatus, TrustDomain};
+
+/// Arguments of `svidgate status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The controller's socket.
+    #[arg(long, value_name = "PATH", env = "SVIDGATE_SERVER_SOCKET", default_value = DEFAULT_SERVER_SOCKET)]
+    socket: PathBuf,
+    /// The whole report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// When the controller does not answer.
+pub async fn run(args: StatusArgs) -> anyhow::Result<()> {
+    let body = tokio::time::timeout(TIMEOUT, fetch(&args.socket))
+        .await
+        .with_context(|| format!("{}: no answer within {TIMEOUT:?}", args.socket.display()))?
+        .with_context(|| format!("{}: no controller answers there", args.socket.display()))?;
+    let report: Report = serde_json::from_slice(&body).context("the answer is not a controller's status")?;
+    let text = if args.json { serde_json::to_string_pretty(&report)? } else { table(&report) };
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
+        // The reader, such as `head`, has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn fetch(socket: &Path) -> anyhow::Result<Bytes> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::get("/status").header("host", "localhost").body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    ensure!(response.status() == StatusCode::OK, "it answers with status {}", response.status());
+    match Limited::new(response.into_body(), MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => bail!("reading the answer: {error}"),
+    }
+}
+
+fn table(report: &Report) -> String {
+    let mut out = Vec::new();
+    let source = &report.workload_api;
+    out.push(format!("controller     svidgate {}", report.version));
+    out.push(format!("revision       {}", report.revision.as_deref().map_or("none yet", short)));
+    let since = source.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
+    out.push(format!("workload api   {}{since}", source.phase));
+    if let Some(detail) = &source.detail {
+        out.push(format!("               {}", printable(detail)));
+    }
+    out.push(String::new());
+    out.extend(trust_domains(&report.trust_domains));
+    for refused in &report.refused_bundles {
+        out.push(format!("refused bundle {}: {}", printable(&refused.name), printable(&refused.reason)));
+    }
+    out.push(String::new());
+    out.extend(subscribers(&report.subscribers));
+    out.push(String::new());
+    out.push(verdict(report));
+    out.join("\n")
+}
+
+fn trust_domains(domains: &[TrustDomain]) -> Vec<String> {
+    let mut rows = vec![["TRUST DOMAIN", "SEEN", "KEYS"].map(str::to_owned)];
+    let mut notes = Vec::new();
+    for domain in domains {
+        let kids: Vec<String> = domain.kids.iter().map(|kid| printable(kid)).collect();
+        let seen =
+            format!("{} ago{}", age(domain.observed_age_seconds), if domain.current { "" } else { " (!)" });
+        let kids = if kids.is_empty() { "none: every token is refused".to_owned() } else { kids.join(" ") };
+        rows.push([domain.trust_domain.clone(), seen, kids]);
+        for ignored in &domain.ignored_keys {
+            let kid = ignored.kid.as_deref().map_or_else(|| "(no kid)".to_owned(), printable);
+            let reason = printable(&ignored.reason);
+            notes.push(format!("ignored key    {kid} of {}: {reason}", domain.trust_domain));
+        }
+    }
+    let mut out = aligned(&rows);
+    if domains.is_empty() {
+        out.push("none: every token is refused".to_owned());
+    }
+    out.extend(notes);
+    out
+}
+
+fn subscribers(subscribers: &[SubscriberStatus]) -> Vec<String> {
+    let header = ["NODE", "INSTANCE", "PLUGIN", "REVISION", "STATE", "SEEN", "HELD"].map(str::to_owned);
+    let mut rows = vec![header];
+    for subscriber in subscribers {
+        let state = match (&subscriber.revision, subscriber.current) {
+            (_, true) => "current",
+            (Some(_), false) => "behind",
+            (None, false) => "without",
+        };
+        rows.push([
+            printable(&subscriber.node),
+            printable(&subscriber.instance),
+            printable(&subscriber.plugin_version),
+            subscriber.revision.as_deref().map_or("-", short).to_owned(),
+            state.to_owned(),
+            if subscriber.held > 0 {
+                "now".to_owned()
+            } else {
+                format!("{} ago", age(subscriber.last_seen_seconds))
+            },
+            subscriber.held.to_string(),
+        ]);
+    }
+    aligned(&rows)
+}
+
+fn verdict(report: &Report) -> String {
+    let summary = &report.summary;
+    if summary.subscribers == 0 {
+        "No Envoy has asked for a snapshot lately.".to_owned()
+    } else if summary.current == summary.subscribers {
+        format!("All {} subscribers enforce the newest revision.", summary.subscribers)
+    } else {
+        format!(
+            "{} of {} subscribers enforce the newest revision; {} are behind, {} have none.",
+            summary.current, summary.subscribers, summary.behind, summary.without
+        )
+    }
+}
+
+/// Columns of equal width, two spaces apart.
+fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The first 12 digits of a revision.
+fn short(revision: &str) -> &str {
+    revision.get(..12).unwrap_or(revision)
+}
+
+fn age(seconds: f64) -> String {
+    if seconds < 120.0 { format!("{seconds:.1}s") } else { format!("{:.0}m", (seconds / 60.0).floor()) }
+}
+
+/// Names come from other parties; a terminal must not obey them.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The table of subscribers is bounded at 100,000 entries of at most 1 KiB.
+const MAX_BODY: usize = 128 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(subscribers: serde_json::Value) -> Report {
+        let current = subscribers.as_array().unwrap().iter().filter(|s| s["current"] == true).count();
+        let count = subscribers.as_array().unwrap().len();
+        serde_json::from_value(json!({
+            "version": "0.1.0", "timestamp": "2025-11-25T12:00:00Z", "revision": "ab".repeat(32),
+            "workload_api": {"phase": "up", "since": "2025-11-25T11:00:00Z", "detail": null},
+            "trust_domains": [{"trust_domain": "a.test", "kids": ["k\u{1b}[2J"], "observed_age_seconds": 0.25,
+                "current": true, "sequence": null, "ignored_keys": [{"kid": "twice", "reason": "two keys"}]}],
+            "refused_bundles": [],
+            "summary": {"subscribers": count, "current": current, "behind": count - current, "without": 0, "held": 1},
+            "subscribers": subscribers,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_table_tells_who_holds_what_and_obeys_no_control_characters() {
+        let shown = table(&report(json!([
+            {"node": "envoy-1", "instance": "in", "plugin_version": "0.1.0", "revision": "ab".repeat(32),
+             "current": true, "last_seen_seconds": 0.0, "held": 1},
+            {"node": "envoy-longer", "instance": "in", "plugin_version": "0.1.0", "revision": "cd".repeat(32),
+             "current": false, "last_seen_seconds": 200.0, "held": 0},
+        ])));
+        assert_eq!(
+            shown,
+            "controller     svidgate 0.1.0\n\
+             revision       abababababab\n\
+             workload api   up since 2025-11-25T11:00:00Z\n\
+             \n\
+             TRUST DOMAIN  SEEN      KEYS\n\
+             a.test        0.2s ago  k\u{fffd}[2J\n\
+             ignored key    twice of a.test: two keys\n\
+             \n\
+             NODE          INSTANCE  PLUGIN  REVISION      STATE    SEEN    HELD\n\
+             envoy-1       in        0.1.0   abababababab  current  now     1\n\
+             envoy-longer  in        0.1.0   cdcdcdcdcdcd  behind   3m ago  0\n\
+             \n\
+             1 of 2 subscribers enforce the newest revision; 1 are behind, 0 have none."
+        );
+    }
+
+    #[test]
+    fn the_verdict_is_good_only_when_all_are_current() {
+        assert_eq!(verdict(&report(json!([]))), "No Envoy has asked for a snapshot lately.");
+        let one = json!([{"node": "n", "instance": "", "plugin_version": "", "revision": "ab".repeat(32),
+            "current": true, "last_seen_seconds": 0.0, "held": 1}]);
+        assert_eq!(verdict(&report(one)), "All 1 subscribers enforce the newest revision.");
+    }
+}

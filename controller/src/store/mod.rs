@@ -1,0 +1,157 @@
+//! What the controller holds. The one place where state changes; everyone else reads or waits.
+
+mod state;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hyper::body::Bytes;
+use svidgate_snapshot::{ETag, Limits, Revision, Snapshot, SnapshotError, TrustBundle};
+use tokio::sync::watch;
+
+pub use state::{Counters, Event, Held, Message, Phase, Refused, State};
+
+/// The state, with the snapshot that follows from it. Times are Unix times in milliseconds.
+#[derive(Debug)]
+pub struct Store {
+    limits: Limits,
+    inner: Mutex<Inner>,
+    changed: watch::Sender<Option<Arc<Encoded>>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: State,
+    revisions: u64,
+    /// The snapshot as last encoded; none before the first message.
+    encoded: Option<Arc<Encoded>>,
+}
+
+/// A snapshot ready to send. Every subscriber shares the same bytes.
+#[derive(Debug)]
+pub struct Encoded {
+    /// Identity of the content with the time of its observation.
+    pub etag: ETag,
+    /// The body of the answer.
+    pub bytes: Bytes,
+}
+
+impl Store {
+    /// An empty store, which has nothing to give until the first event.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, inner: Mutex::default(), changed: watch::Sender::new(None) }
+    }
+
+    /// Takes an event in. Waiters wake exactly when the revision changes.
+    ///
+    /// A state that would make a snapshot beyond the limits is not taken: the last good one stays in force, and the
+    /// refusal shows in [`State::phase`].
+    pub fn apply(&self, event: Event, now: u64) {
+        let mut inner = self.lock();
+        let mut next = inner.state.next(event, now);
+        let encoded = match encode(&next, now, &self.limits) {
+            Ok(encoded) => encoded,
+            Err(error) => {
+                tracing::error!(%error, "the new state was refused; the last good one stays in force");
+                next = inner.state.next(Event::Refused(error.to_string()), now);
+                inner.encoded.clone()
+            }
+        };
+        inner.state = next;
+        if revision_of(&inner.encoded) == revision_of(&encoded) {
+            return;
+        }
+        inner.revisions = inner.revisions.saturating_add(1);
+        inner.encoded.clone_from(&encoded);
+        if let Some(encoded) = &encoded {
+            tracing::info!(
+                revision = encoded.etag.revision.short(),
+                trust_domains = inner.state.trust.len(),
+                bytes = encoded.bytes.len(),
+                "a new revision is in force"
+            );
+        }
+        // Under the lock, so that waiters see revisions in the order of the events.
+        self.changed.send_replace(encoded);
+    }
+
+    /// The snapshot in force as of `now`; `None` before the first message.
+    ///
+    /// While a source stands behind the state, `observed` moves with the clock. It is written anew at most once a
+    /// second, so that thousands of waits that end together share one encoding.
+    #[must_use]
+    pub fn snapshot(&self, now: u64) -> Option<Arc<Encoded>> {
+        let mut inner = self.lock();
+        let held = inner.encoded.clone()?;
+        let age = inner.state.observed(now)?.at.abs_diff(held.etag.observed_at);
+        // What does not move (the source is away) must end at its last moment, however small the difference.
+        let fresh = age == 0 || (inner.state.phase == Phase::Up && age < REUSE_MILLIS);
+        if fresh {
+            return Some(held);
+        }
+        match encode(&inner.state, now, &self.limits) {
+            Ok(Some(encoded)) => {
+                inner.encoded = Some(Arc::clone(&encoded));
+                Some(encoded)
+            }
+            // Times of another width can push a snapshot over the limit; the held one still says the truth.
+            Ok(None) | Err(_) => Some(held),
+        }
+    }
+
+    /// Wakes with the snapshot at each change of revision.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Option<Arc<Encoded>>> {
+        self.changed.subscribe()
+    }
+
+    /// A copy of the state. Bundles are shared, so it is cheap.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.lock().state.clone()
+    }
+
+    /// The revision in force.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.lock().encoded.as_ref().map(|encoded| encoded.etag.revision.clone())
+    }
+
+    /// How often the revision changed, the first one included.
+    #[must_use]
+    pub fn revisions(&self) -> u64 {
+        self.lock().revisions
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves no half-written state: fields are replaced whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn encode(state: &State, now: u64, limits: &Limits) -> Result<Option<Arc<Encoded>>, SnapshotError> {
+    let Some(observed) = state.observed(now) else { return Ok(None) };
+    let mut trust = BTreeMap::new();
+    for (domain, held) in &state.trust {
+        let bundle = &held.bundle;
+        let section = TrustBundle::new(&bundle.jwks(), bundle.sequence(), bundle.refresh_hint(), SOURCE)?;
+        trust.insert(domain.clone(), section);
+    }
+    let snapshot = Snapshot::new(trust, observed)?;
+    let bytes = Bytes::from(snapshot.encode(limits)?);
+    Ok(Some(Arc::new(Encoded { etag: snapshot.etag(), bytes })))
+}
+
+fn revision_of(encoded: &Option<Arc<Encoded>>) -> Option<&Revision> {
+    encoded.as_ref().map(|encoded| &encoded.etag.revision)
+}
+
+/// Name of the only source in `source` of a bundle.
+const SOURCE: &str = "workload_api";
+
+/// How long a snapshot may be sent again with the same `observed` while the source is up.
+const REUSE_MILLIS: u64 = 1000;
+
+#[cfg(test)]
+mod tests;

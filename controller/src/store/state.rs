@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use svidgate_jwt_svid::{Bundle, TrustDomain};
+use svidgate_snapshot::Observed;
+
+/// The bundles in force and what their source says. Changes only by [`State::next`], which reads no clock.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// How things stand with the source.
+    pub phase: Phase,
+    /// When that began.
+    pub since: u64,
+    /// Why, in the words of the last error; `None` while all is well.
+    pub detail: Option<String>,
+    /// The bundles in force.
+    pub trust: BTreeMap<TrustDomain, Held>,
+    /// Bundles of the last message that were refused.
+    pub refused: Vec<Refused>,
+    /// What was counted since the start.
+    pub counters: Counters,
+    /// Last moment at which the set of trust domains was known; `None` before the first answer of the source.
+    set_seen: Option<u64>,
+}
+
+/// How things stand with the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing was heard yet.
+    #[default]
+    Connecting,
+    /// The stream is open and its last message is in force: what is held holds now.
+    Up,
+    /// The stream is open, but its last message was refused whole. The one before stays in force.
+    Unreadable,
+    /// No stream. The last message stays in force; the source is tried again.
+    Down,
+    /// The source says that we have no identity. Nothing is in force; it is asked again.
+    NoIdentity,
+    /// The source refuses the call in a way that no retry can change. The last message stays in force.
+    Stopped,
+}
+
+impl Phase {
+    /// Its name in `/status`, `/health` and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Up => "up",
+            Self::Unreadable => "unreadable",
+            Self::Down => "down",
+            Self::NoIdentity => "no_identity",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// A bundle in force.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The keys, and which entries were ignored.
+    pub bundle: Arc<Bundle>,
+    /// Whether the last message carried it. Otherwise that message's bundle was refused and this is an older one.
+    pub current: bool,
+    /// Last moment at which the source was known to stand behind it, as of the last event.
+    seen: u64,
+}
+
+/// A bundle that was refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The name under which it came, fit to be shown.
+    pub name: String,
+    /// The trust domain, if the name is one.
+    pub trust_domain: Option<TrustDomain>,
+    /// Why, with the limit and the actual value where a limit was the cause.
+    pub reason: String,
+}
+
+/// Counts since the start of the controller.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// Messages of the source that were taken.
+    pub messages: u64,
+    /// Messages that were refused whole.
+    pub refused_messages: u64,
+    /// Bundles that were refused in messages that were taken.
+    pub refused_bundles: u64,
+    /// Streams that ended or could not be opened.
+    pub disconnects: u64,
+}
+
+/// What a source reports.
+#[derive(Debug)]
+pub enum Event {
+    /// A message: the full state of the source (checklist B5).
+    Message(Message),
+    /// A message arrived that cannot be used at all; why.
+    Refused(String),
+    /// The stream ended or could not be opened; why.
+    Down(String),
+    /// PermissionDenied.
+    NoIdentity(String),
+    /// The source refuses the call itself; why.
+    Stopped(String),
+}
+
+/// The full state of the source at one moment.
+#[derive(Debug, Default)]
+pub struct Message {
+    /// Bundles that can be used.
+    pub bundles: BTreeMap<TrustDomain, Bundle>,
+    /// Bundles that cannot. One bad bundle does not hold back the others: a federated trust domain must not be
+    /// able to stop our own from rotating.
+    pub refused: Vec<Refused>,
+}
+
+impl State {
+    /// The state after `event`.
+    #[must_use]
+    pub fn next(&self, event: Event, now: u64) -> Self {
+        let mut next = self.frozen(now);
+        let counters = &mut next.counters;
+        let (phase, detail) = match event {
+            Event::Message(message) => {
+                counters.messages = counters.messages.saturating_add(1);
+                let refused = u64::try_from(message.refused.len()).unwrap_or(u64::MAX);
+                counters.refused_bundles = counters.refused_bundles.saturating_add(refused);
+                next.take(message, now);
+                (Phase::Up, None)
+            }
+            Event::Refused(why) => {
+                counters.refused_messages = counters.refused_messages.saturating_add(1);
+                (Phase::Unreadable, Some(why))
+            }
+            Event::Down(why) => {
+                counters.disconnects = counters.disconnects.saturating_add(1);
+                (Phase::Down, Some(why))
+            }
+            Event::NoIdentity(why) => {
+                counters.disconnects = counters.disconnects.saturating_add(1);
+                next.take(Message::default(), now);
+                (Phase::NoIdentity, Some(why))
+            }
+            Event::Stopped(why) => {
+                counters.disconnects = counters.disconnects.saturating_add(1);
+                (Phase::Stopped, Some(why))
+            }
+        };
+        if phase != self.phase {
+            next.since = now;
+        }
+        next.phase = phase;
+        next.detail = detail;
+        next
+    }
+
+    /// When the source was last known to stand behind the state, as of `now` (checklist P12). It moves with the
+    /// clock while the stream is up and stands still otherwise. `None` before the first answer of the source.
+    #[must_use]
+    pub fn observed(&self, now: u64) -> Option<Observed> {
+        let at = self.moved(self.set_seen?, true, now);
+        let domains = self
+            .trust
+            .iter()
+            .map(|(domain, held)| (domain.clone(), self.moved(held.seen, held.current, now)))
+            .collect();
+        Some(Observed { at, domains })
+    }
+
+    fn moved(&self, seen: u64, current: bool, now: u64) -> u64 {
+        if self.phase == Phase::Up && current { later(seen, now) } else { seen }
+    }
+
+    /// This state with its observations fixed at what they are now.
+    fn frozen(&self, now: u64) -> Self {
+        let mut frozen = self.clone();
+        frozen.set_seen = self.set_seen.map(|seen| self.moved(seen, true, now));
+        for held in frozen.trust.values_mut() {
+            held.seen = self.moved(held.seen, held.current, now);
+        }
+        frozen
+    }
+
+    fn take(&mut self, message: Message, now: u64) {
+        let mut before = std::mem::take(&mut self.trust);
+        for (domain, bundle) in message.bundles {
+            let seen = before.get(&domain).map_or(now, |held| later(held.seen, now));
+            self.trust.insert(domain, Held { bundle: Arc::new(bundle), current: true, seen });
+        }
+        for domain in message.refused.iter().filter_map(|refused| refused.trust_domain.as_ref()) {
+            // Last known good (checklist B5).
+            if let Some(held) = before.remove(domain).filter(|_| !self.trust.contains_key(domain)) {
+                self.trust.insert(domain.clone(), Held { current: false, ..held });
+            }
+        }
+        self.refused = message.refused;
+        self.set_seen = Some(self.set_seen.map_or(now, |seen| later(seen, now)));
+    }
+}
+
+/// `now`, unless the clock was set back a little: filters refuse a state that is older than the one they hold. A
+/// clock that was set back by more was wrong before, and its times with it.
+fn later(seen: u64, now: u64) -> u64 {
+    if seen.saturating_sub(now) <= SMALL_STEP_MILLIS { seen.max(now) } else { now }
+}
+
+/// What time synchronization does to a clock in passing.
+const SMALL_STEP_MILLIS: u64 = 60_000;

@@ -166,3 +166,6 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Object(members))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ mod key;
 mod signature;
 mod spiffe_id;
 mod svid;
+#[cfg(test)]
+mod testing;
 mod trust_domain;
 mod unix_time;
 pub mod unverified;

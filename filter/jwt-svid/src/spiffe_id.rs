@@ -155,3 +155,6 @@ impl fmt::Debug for SpiffeId {
         write!(f, "SpiffeId({self})")
     }
 }
+
+#[cfg(test)]
+mod tests;

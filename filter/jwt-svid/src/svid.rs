@@ -12,6 +12,12 @@ use crate::unverified::Claims;
 ///
 /// It says that the token was good at that moment, with those bundles; whoever keeps it asks
 /// [`Verifier::revalidate`](crate::Verifier::revalidate) before each use. `Debug` shows no claims (V16).
+///
+/// ```compile_fail,E0451
+/// fn forged(good: svidgate_jwt_svid::VerifiedSvid, admin: svidgate_jwt_svid::SpiffeId) {
+///     let _ = svidgate_jwt_svid::VerifiedSvid { spiffe_id: admin, ..good };
+/// }
+/// ```
 #[derive(Clone)]
 pub struct VerifiedSvid {
     pub(crate) spiffe_id: SpiffeId,

@@ -132,16 +132,19 @@ const EX_USAGE: u8 = 64;
 
 const EXAMPLES: &str = "\
 Examples:
-  Try it with nothing installed: a development trust domain, and the controller beside it
-    svidgate dev run --help
-    SPIFFE_ENDPOINT_SOCKET=unix:///tmp/agent.sock SVIDGATE_SERVER_SOCKET=/tmp/svidgate.sock svidgate run
+  Try it with nothing installed
+    svidgate dev run --socket /tmp/agent.sock
+    export SPIFFE_ENDPOINT_SOCKET=unix:///tmp/agent.sock
+    export SVIDGATE_SERVER_SOCKET=/tmp/svidgate.sock
+    svidgate run
 
   With SPIRE
     svidgate check --controller /etc/svidgate/controller.yaml
     svidgate run --config /etc/svidgate/controller.yaml
 
   Call a service behind the filter
-    curl -H \"Authorization: Bearer $(svidgate token --audience backend.example.org)\" http://127.0.0.1:8080/
+    token=$(svidgate token --audience backend.example.org)
+    curl -H \"Authorization: Bearer $token\" http://127.0.0.1:8080/
 
   Before an old signing key is revoked: do all Envoys hold the new one?
     svidgate status
@@ -151,20 +154,24 @@ Exit status: 0 fine, 64 wrong settings or arguments, 1 anything else.";
 const RUN_HELP: &str = "\
 Settings (YAML), with their defaults:
   workload_api:
-    socket: unix:///run/spire/sockets/agent.sock  # required, or $SPIFFE_ENDPOINT_SOCKET; unix: or tcp:IP:PORT
+    # Required, or $SPIFFE_ENDPOINT_SOCKET: unix: with a path, tcp: with IP:PORT
+    socket: unix:///run/spire/sockets/agent.sock
   server:
-    socket: /run/svidgate/controller.sock         # Envoy's cluster points here
-    mode: \"0660\"                                  # who may connect: owner and group
-    allowed_uids: [0, 101]                        # no default; users that may connect, on top of the mode
+    # Envoy's cluster points here
+    socket: /run/svidgate/controller.sock
+    # Who may connect: owner and group
+    mode: \"0660\"
+    # Users that may connect, on top of the mode; no default
+    allowed_uids: [0, 101]
   log:
-    format: json                                  # or text
-    level: info                                   # error, warn, info, debug, trace
+    format: json  # or text
+    level: info   # error, warn, info, debug, trace
 
 The environment overrides the file:
   SVIDGATE_WORKLOAD_API_SOCKET  SVIDGATE_SERVER_SOCKET  SVIDGATE_SERVER_MODE
   SVIDGATE_SERVER_ALLOWED_UIDS (0,101)  SVIDGATE_LOG_FORMAT  SVIDGATE_LOG_LEVEL
 
-On the server's socket, besides snapshots: /status /health /readyz /livez /metrics, e.g.
+The same socket has /status /health /readyz /livez /metrics:
   curl --unix-socket /run/svidgate/controller.sock http://localhost/health
 
 SIGTERM and SIGINT end it gracefully; a second one ends it at once.";
@@ -174,15 +181,16 @@ Examples:
   svidgate status
   svidgate status --socket /tmp/svidgate.sock --json | jq .summary
 
-A subscriber is `current` when it enforces the revision in force. When all are, an old key can be revoked without
-refusing anyone who holds a new token.";
+A subscriber is `current` when it enforces the revision in force. When all are,
+an old key can be revoked without refusing anyone who holds a new token.";
 
 const CHECK_HELP: &str = "\
 Examples:
   svidgate check --controller controller.yaml --plugin plugin.json
 
-The environment's overrides count for --controller, as they do for `svidgate run`. Every mistake is reported at once,
-with the path of the value. Exit status: 0 when all is well, 64 when not.";
+The environment's overrides count for --controller, as for `svidgate run`.
+Every mistake is reported at once, with the path of the value.
+Exit status: 0 when all is well, 64 when not.";
 
 #[cfg(test)]
 mod tests {
@@ -202,5 +210,9 @@ mod tests {
             assert!(RUN_HELP.contains(variable.name), "{}", variable.name);
         }
         assert!(RUN_HELP.contains(config::DEFAULT_SERVER_SOCKET));
+        // Wider lines are folded on a common terminal, and a folded command cannot be copied.
+        for help in [EXAMPLES, RUN_HELP, STATUS_HELP, CHECK_HELP] {
+            assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,7 @@ use crate::store::Store;
 pub async fn until_signal(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
+    raise_file_limit();
     until(config, stop).await
 }
 
@@ -30,7 +32,7 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         socket = %socket.path().display(),
-        workload_api = ?config.workload_api.endpoint,
+        workload_api = config.workload_api.address(),
         "svidgate serves snapshots"
     );
     let store = Arc::new(Store::new(svidgate_snapshot::Limits::default()));
@@ -46,6 +48,15 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     bundles.await.context("the source ended")?;
     tracing::info!("svidgate ended");
     Ok(())
+}
+
+/// Each held request is an open file, and the usual soft limit of 1024 is there for programs that use `select`.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on open files stays as it was");
+    }
 }
 
 fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {

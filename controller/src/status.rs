@@ -74,8 +74,10 @@ fn table(report: &Report) -> String {
         out.push(format!("refused bundle {}: {}", printable(&refused.name), printable(&refused.reason)));
     }
     out.push(String::new());
-    out.extend(subscribers(&report.subscribers));
-    out.push(String::new());
+    if !report.subscribers.is_empty() {
+        out.extend(subscribers(&report.subscribers));
+        out.push(String::new());
+    }
     out.push(verdict(report));
     out.join("\n")
 }
@@ -134,7 +136,7 @@ fn verdict(report: &Report) -> String {
     if summary.subscribers == 0 {
         "No Envoy has asked for a snapshot lately.".to_owned()
     } else if summary.current == summary.subscribers {
-        format!("All {} subscribers enforce the newest revision.", summary.subscribers)
+        format!("All subscribers ({}) enforce the newest revision.", summary.subscribers)
     } else {
         format!(
             "{} of {} subscribers enforce the newest revision; {} are behind, {} have none.",
@@ -229,6 +231,6 @@ mod tests {
         assert_eq!(verdict(&report(json!([]))), "No Envoy has asked for a snapshot lately.");
         let one = json!([{"node": "n", "instance": "", "plugin_version": "", "revision": "ab".repeat(32),
             "current": true, "last_seen_seconds": 0.0, "held": 1}]);
-        assert_eq!(verdict(&report(one)), "All 1 subscribers enforce the newest revision.");
+        assert_eq!(verdict(&report(one)), "All subscribers (1) enforce the newest revision.");
     }
 }

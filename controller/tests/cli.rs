@@ -88,3 +88,30 @@ fn a_controller_that_is_not_there_is_an_error_that_names_the_socket() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("/nonexistent/c.sock"));
 }
+
+#[test]
+fn sigterm_ends_run_with_0_and_leaves_no_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("c.sock");
+    let mut controller = svidgate(&["run"])
+        .env("SPIFFE_ENDPOINT_SOCKET", "unix:///nonexistent/agent.sock")
+        .env("SVIDGATE_SERVER_SOCKET", &socket)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while output(&["status", "--socket", socket.to_str().unwrap()]).status.code() != Some(0) {
+        assert!(tokio::time::Instant::now() < deadline, "no controller");
+    }
+    let pid = rustix::process::Pid::from_child(&controller);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let status = controller.wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert!(!socket.exists());
+    let mut log = String::new();
+    std::io::Read::read_to_string(&mut controller.stderr.take().unwrap(), &mut log).unwrap();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+}

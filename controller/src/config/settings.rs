@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -24,6 +25,18 @@ pub struct Config {
 pub struct WorkloadApi {
     /// A Unix socket, or an IP address with a port (checklist B7).
     pub endpoint: Endpoint,
+}
+
+impl WorkloadApi {
+    /// The address as it is written in settings.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Unix(path) => format!("unix://{}", path.display()),
+            Endpoint::Tcp { host, port } => format!("tcp://{}", SocketAddr::new(*host, *port)),
+            other => format!("{other:?}"),
+        }
+    }
 }
 
 /// The socket that serves snapshots, health, status and metrics.

@@ -58,6 +58,13 @@ impl Store {
                 inner.encoded.clone()
             }
         };
+        if next.phase != inner.state.phase {
+            tracing::info!(
+                phase = next.phase.as_str(),
+                before = inner.state.phase.as_str(),
+                "the source changed"
+            );
+        }
         inner.state = next;
         if revision_of(&inner.encoded) == revision_of(&encoded) {
             return;

@@ -10,11 +10,9 @@ use spiffe::{JwtSvid, SpiffeId, WorkloadApiClient, WorkloadApiError};
 
 use crate::workload_api::{SOCKET_ENV, socket_path};
 
-/// Fetch a JWT-SVID from the SPIFFE Workload API and print it
-///
-/// The token alone goes to standard output: keep it out of logs and shell histories.
-/// `curl -H "$(svidgate token --audience backend.example.org --format header)" …` sends it.
+/// Arguments of `svidgate token`.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub struct TokenArgs {
     /// For whom the token is meant; may be repeated
     #[arg(long, required = true)]
@@ -29,6 +27,11 @@ pub struct TokenArgs {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
+
+const HELP: &str = "\
+Only the token goes to standard output. Whoever has it is the workload until it expires: keep it out of logs.
+Example:
+  curl -H \"$(svidgate token --audience backend.example.org --format header)\" http://127.0.0.1:10000/";
 
 /// How a token is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -53,9 +53,9 @@ pub struct RunArgs {
     /// Where rotate, revoke, status and mint connect [default: the Workload API's path with .admin behind it]
     #[arg(long, value_parser = socket_path)]
     admin_socket: Option<PathBuf>,
-    /// The identity that a caller gets first [default: spiffe://TRUST_DOMAIN/client, if there is no --entry]
-    #[arg(long, value_parser = SpiffeId::parse)]
-    default_spiffe_id: Option<SpiffeId>,
+    /// The identity that a caller gets first [default: spiffe://TRUST_DOMAIN/client]
+    #[arg(long, value_name = "ENTRY")]
+    default_spiffe_id: Option<Entry>,
     /// A further identity for every caller: SPIFFE_ID or SPIFFE_ID,hint=TEXT; may be repeated
     #[arg(long = "entry", value_name = "ENTRY")]
     entries: Vec<Entry>,

@@ -145,3 +145,69 @@ impl From<rcgen::Error> for X509Error {
         Self(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use p256::ecdsa::VerifyingKey;
+    use p256::ecdsa::signature::Verifier as _;
+    use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_800_000_000);
+
+    fn parse(der: &[u8]) -> X509Certificate<'_> {
+        let (rest, certificate) = X509Certificate::from_der(der).unwrap();
+        assert!(rest.is_empty());
+        certificate
+    }
+
+    fn uris(certificate: &X509Certificate<'_>) -> Vec<String> {
+        let names = certificate.subject_alternative_name().unwrap().unwrap();
+        let uris = names.value.general_names.iter().map(|name| match name {
+            GeneralName::URI(uri) => (*uri).to_owned(),
+            other => panic!("{other:?}"),
+        });
+        uris.collect()
+    }
+
+    fn is_signed_by(certificate: &X509Certificate<'_>, ca: &X509Certificate<'_>) -> bool {
+        let key = VerifyingKey::from_sec1_bytes(&ca.public_key().subject_public_key.data).unwrap();
+        let signature = Signature::from_der(&certificate.signature_value.data).unwrap();
+        key.verify(certificate.tbs_certificate.as_ref(), &signature).is_ok()
+    }
+
+    #[test]
+    fn an_x509_svid_is_what_the_standard_asks_for() {
+        let now = SystemTime::UNIX_EPOCH + NOW;
+        let id = SpiffeId::parse("spiffe://example.org/client").unwrap();
+        let authority = X509Authority::generate(id.trust_domain(), now).unwrap();
+        let svid = authority.issue(&id, now, Duration::from_secs(3600)).unwrap();
+        let (ca, leaf) = (parse(authority.bundle()), parse(&svid.certificate));
+
+        assert_eq!(uris(&ca), ["spiffe://example.org"]);
+        assert!(ca.is_ca());
+        let usage = ca.key_usage().unwrap().unwrap();
+        assert!(usage.critical && usage.value.key_cert_sign() && !usage.value.digital_signature());
+        assert!(is_signed_by(&ca, &ca));
+
+        assert_eq!(uris(&leaf), [id.as_str()]);
+        assert!(!leaf.is_ca());
+        let usage = leaf.key_usage().unwrap().unwrap();
+        assert!(usage.critical && usage.value.digital_signature());
+        assert!(!usage.value.key_cert_sign() && !usage.value.crl_sign());
+        assert!(is_signed_by(&leaf, &ca) && !is_signed_by(&leaf, &leaf));
+        assert_eq!(leaf.validity().not_before.timestamp(), 1_800_000_000 - 60);
+        assert_eq!(leaf.validity().not_after.timestamp(), 1_800_000_000 + 3600);
+    }
+
+    #[test]
+    fn v09_a_trust_domain_does_not_sign_for_another() {
+        let now = SystemTime::UNIX_EPOCH + NOW;
+        let id = SpiffeId::parse("spiffe://example.org/client").unwrap();
+        let own = X509Authority::generate(id.trust_domain(), now).unwrap();
+        let other = X509Authority::generate(&TrustDomain::parse("other.org").unwrap(), now).unwrap();
+        let svid = own.issue(&id, now, Duration::from_secs(60)).unwrap();
+        assert!(!is_signed_by(&parse(&svid.certificate), &parse(other.bundle())));
+    }
+}

@@ -33,22 +33,15 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
 }
 
 fn options(args: RunArgs) -> anyhow::Result<Options> {
-    let mut entries = args.entries;
     let first = match args.default_spiffe_id {
-        Some(id) => Some(id),
-        None if entries.is_empty() => {
-            Some(SpiffeId::parse(&format!("spiffe://{}/client", args.trust_domain))?)
-        }
-        None => None,
+        Some(entry) => entry,
+        None => Entry::new(SpiffeId::parse(&format!("spiffe://{}/client", args.trust_domain))?),
     };
-    if let Some(id) = first {
-        entries.insert(0, Entry::new(id));
-    }
     Ok(Options {
         settings: Settings {
             trust_domain: args.trust_domain,
             federated: args.federated,
-            entries,
+            entries: std::iter::once(first).chain(args.entries).collect(),
             ttl: args.ttl,
             key_type: args.key_type,
             clock: Arc::new(crate::clock::now),

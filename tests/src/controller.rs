@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::http::{Address, Connection, Request, Response};
+use crate::poll::within;
 use crate::process::Process;
 use crate::programs::Programs;
 
@@ -85,6 +86,12 @@ impl Controller {
         self.status()["summary"]["held"].as_u64().expect("summary.held")
     }
 
+    /// Waits until it holds this number of requests.
+    pub fn await_held(&self, wanted: u64) {
+        let held = within(START, || (self.held() == wanted).then_some(()));
+        assert!(held.is_some(), "not {wanted} held requests within {START:?}: {}", self.status());
+    }
+
     /// Key ids that it gives out for a trust domain, sorted.
     pub fn key_ids(&self, trust_domain: &str) -> Vec<String> {
         let status = self.status();
@@ -101,11 +108,14 @@ impl Controller {
     /// Waits until every subscriber says that it enforces what is in force here, with exactly these keys: what an
     /// operator waits for between the steps of a rotation.
     pub fn await_enforced(&self, trust_domain: &str, key_ids: &[String]) {
-        crate::poll("every Envoy enforces the new bundle", START, || {
-            let summary = &self.status()["summary"];
+        let mut status = Value::Null;
+        let enforced = within(START, || {
+            status = self.status();
+            let summary = &status["summary"];
             let all = summary["current"] == summary["subscribers"] && summary["current"] != 0;
             (all && self.key_ids(trust_domain) == key_ids).then_some(())
         });
+        assert!(enforced.is_some(), "not every Envoy enforces {key_ids:?} within {START:?}: {status}");
     }
 }
 

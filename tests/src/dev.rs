@@ -17,8 +17,8 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Starts a trust domain with these identities; its files in `folder` are called `<name>.*`. `more` goes to the
-    /// command line as it is.
+    /// Starts a trust domain whose callers are `spiffe://<trust domain>/client` and these; its files in `folder` are
+    /// called `<name>.*`. `more` goes to the command line as it is.
     pub fn start(name: &str, folder: &Path, trust_domain: &str, identities: &[&str], more: &[&str]) -> Self {
         let socket = folder.join(format!("{name}.sock"));
         let mut command = Command::new(Programs::svidgate());
@@ -58,7 +58,7 @@ impl Dev {
 
 impl TrustSource for Dev {
     fn launch(folder: &Folder) -> Self {
-        Self::start("dev", folder.path(), TRUST_DOMAIN, &[CLIENT_ID, OTHER_ID], &[])
+        Self::start("dev", folder.path(), TRUST_DOMAIN, &[OTHER_ID], &[])
     }
 
     fn socket(&self) -> PathBuf {

@@ -27,7 +27,7 @@ main() {
     local tool
     for tool in "$@"; do
         case $tool in
-            envoy | spire | wasm-bindgen) ;;
+            envoy | spire | cargo-deny | wasm-bindgen) ;;
             *) usage ;;
         esac
         local dir
@@ -102,12 +102,29 @@ name_wasm_bindgen() {
 install_wasm_bindgen() {
     local version
     version=$(name_wasm_bindgen)
-    CARGO_TARGET_DIR="$1/build" cargo install --quiet --locked --root "$1" \
-        --version "${version#wasm-bindgen-}" wasm-bindgen-cli
-    rm -rf "$1/build"
+    install_crate wasm-bindgen-cli "${version#wasm-bindgen-}" "$1"
+}
+
+# --- cargo-deny: licences and sources of dependencies -----------------------------------------------------------------
+
+cargo_deny_version=0.20.2
+
+name_cargo_deny() {
+    echo "cargo-deny-$cargo_deny_version"
+}
+
+install_cargo_deny() {
+    echo "(compiles it once: about three minutes on two cores)"
+    install_crate cargo-deny "$cargo_deny_version" "$1"
 }
 
 # ----------------------------------------------------------------------------------------------------------------------
+
+install_crate() {
+    local crate=$1 version=$2 to=$3
+    (cd "$root" && CARGO_TARGET_DIR="$to/build" cargo install --quiet --locked --root "$to" --version "$version" "$crate")
+    rm -rf "$to/build"
+}
 
 key() {
     cat "$@" | sha256sum | cut -c1-8

@@ -8,11 +8,11 @@ use crate::slice::{Slice, TrustSource};
 
 /// One Envoy with two workers holds one request, two Envoys hold two.
 pub fn one_subscriber<S: TrustSource>(slice: Slice<S>) {
-    await_held(&slice, 1);
+    slice.controller().await_held(1);
     stays(&slice, 1);
 
     let second = Envoy::start("second", &slice.bootstrap, slice.folder.path());
-    await_held(&slice, 2);
+    slice.controller().await_held(2);
     stays(&slice, 2);
     let status = slice.controller().status();
     let nodes: Vec<_> =
@@ -20,12 +20,7 @@ pub fn one_subscriber<S: TrustSource>(slice: Slice<S>) {
     assert_eq!(nodes, ["envoy", "second"], "{status}");
 
     second.stop();
-    await_held(&slice, 1);
-}
-
-fn await_held<S: TrustSource>(slice: &Slice<S>, wanted: u64) {
-    let what = format!("the controller holds {wanted} requests");
-    crate::poll(&what, Duration::from_secs(20), || (slice.controller().held() == wanted).then_some(()));
+    slice.controller().await_held(1);
 }
 
 /// Watches for longer than a lease lasts: another VM that took itself for the holder would show.

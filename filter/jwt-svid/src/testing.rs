@@ -1,7 +1,6 @@
 //! What the unit tests share.
 
 use std::string::String;
-use std::vec::Vec;
 
 use svidgate_forge::{AUDIENCE, Key, NOW, TRUST_DOMAIN, jwks};
 
@@ -58,6 +57,5 @@ pub(crate) fn refusal(token: &[u8]) -> VerifyError {
 
 /// `depth` arrays inside each other.
 pub(crate) fn nested(depth: usize) -> String {
-    let brackets: Vec<_> = [&"["].into_iter().cycle().take(depth).copied().collect();
-    brackets.concat() + &"]".repeat(depth)
+    ["[".repeat(depth), "]".repeat(depth)].concat()
 }

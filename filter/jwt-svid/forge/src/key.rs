@@ -157,8 +157,9 @@ impl Key {
                 signature.to_bytes().to_vec()
             }
             (Secret::Rsa(_), _) => {
-                let sha = Sha::of(&algorithm[2..]);
-                match &algorithm[..2] {
+                let (family, number) = algorithm.split_at(2);
+                let sha = Sha::of(number);
+                match family {
                     "RS" => self.rsa_private(&pkcs1(sha, input, self.rsa_octets(), Pkcs1::Correct)),
                     "PS" => {
                         self.rsa_private(&pss(sha, sha, &vec![0; sha.octets()], input, self.rsa_octets()))

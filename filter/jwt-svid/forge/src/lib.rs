@@ -13,10 +13,12 @@
     reason = "a test helper may stop at the first surprise"
 )]
 
+mod attacks;
 mod key;
 mod padding;
 mod token;
 
+pub use attacks::{ATTACK_CLASSES, Attack, attacks};
 pub use key::{Key, RsaKey, jwks};
 pub use padding::{Pkcs1, Sha, pkcs1, pss};
 pub use token::{AUDIENCE, NOW, SUBJECT, TRUST_DOMAIN, Token, b64, compact};

@@ -45,6 +45,17 @@ impl Sha {
         }
     }
 
+    /// The HMAC (RFC 2104) under a secret.
+    #[must_use]
+    pub fn hmac(self, secret: &[u8], input: &[u8]) -> Vec<u8> {
+        let block = if self == Self::S256 { 64 } else { 128 };
+        let mut key = if secret.len() > block { self.digest(secret) } else { secret.to_vec() };
+        key.resize(block, 0);
+        let masked = |mask: u8| key.iter().map(|octet| octet ^ mask).collect::<Vec<_>>();
+        let inner = self.digest(&[masked(0x36).as_slice(), input].concat());
+        self.digest(&[masked(0x5c), inner].concat())
+    }
+
     /// The last octet of its object identifier 2.16.840.1.101.3.4.2.x.
     fn oid_suffix(self) -> u8 {
         match self {

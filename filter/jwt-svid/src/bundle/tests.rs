@@ -198,8 +198,8 @@ fn b03_keys_must_be_there_and_may_be_empty() {
     for text in ["", "[]", "null", r#"{"keys":[]}x"#, r#"{"keys":[],"keys":[]}"#, "\u{feff}{\"keys\":[]}"] {
         assert!(matches!(parse(text).unwrap_err(), BundleError::Json(_)), "{text}");
     }
-    let twice = format!(r#"{{"keys":[{{"kid":"a","kid":"b"}}]}}"#);
-    assert_eq!(parse(&twice).unwrap_err(), BundleError::Json(crate::JsonError::DuplicateMember));
+    let twice = r#"{"keys":[{"kid":"a","kid":"b"}]}"#;
+    assert_eq!(parse(twice).unwrap_err(), BundleError::Json(crate::JsonError::DuplicateMember));
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn v12_encoding_faults_are_refused() {
     assert_eq!(error(b"{\"a\":\"\xff\"}"), JsonError::NotUtf8);
     assert_eq!(error(b"{\"a\":\"\xed\xa0\x80\"}"), JsonError::NotUtf8); // a surrogate in UTF-8
     assert_eq!(error(b"{\"a\":\"\xc0\xaf\"}"), JsonError::NotUtf8); // overlong
-    assert_eq!(error(b"{\0\"\0a\0\"\0:\01\0}\0"), JsonError::Syntax); // UTF-16
+    assert_eq!(error(b"{\0\"\0a\0\"\0:\x001\0}\0"), JsonError::Syntax); // UTF-16
     for lone in [r#"{"a":"\ud800"}"#, r#"{"a":"\udc00"}"#, r#"{"a":"\ud800x"}"#, r#"{"\ud800":1}"#] {
         assert_eq!(error(lone.as_bytes()), JsonError::Syntax, "{lone}");
     }

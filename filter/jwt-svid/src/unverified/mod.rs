@@ -14,5 +14,5 @@ pub use header::{Header, MAX_KEY_ID_BYTES};
 
 use crate::json::Limits;
 
-/// Real JWT-SVIDs have a handful of flat claims; this leaves room for embedded JSON and none for bombs.
-const JSON_LIMITS: Limits = Limits { depth: 16, values: 4096 };
+/// Real JWT-SVIDs have a handful of flat claims; this leaves room for lists of roles and none for bombs.
+const JSON_LIMITS: Limits = Limits { depth: 16, values: 1024 };

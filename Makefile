@@ -31,7 +31,8 @@ run: setup plugin ## Start dev, controller and Envoy, take a tour, stay until Ct
 .PHONY: test
 test: setup lint plugin plugin-test-hooks ## Lint, unit tests, wasm import check, end-to-end tests with dev
 	cargo build $(WORKSPACE) --all-targets
-	target/debug/svidgate-wasm-check target/svidgate.wasm target/svidgate-test-hooks.wasm
+	target/debug/svidgate-wasm-check target/svidgate.wasm
+	target/debug/svidgate-wasm-check --test-hooks target/svidgate-test-hooks.wasm
 	cargo test $(WORKSPACE)
 
 .PHONY: e2e

@@ -27,7 +27,7 @@ main() {
     local tool
     for tool in "$@"; do
         case $tool in
-            envoy | spire | cargo-deny | wasm-bindgen) ;;
+            envoy | spire | cargo-deny | cargo-fuzz | cargo-mutants | wasm-bindgen) ;;
             *) usage ;;
         esac
         local dir
@@ -116,6 +116,28 @@ name_cargo_deny() {
 install_cargo_deny() {
     echo "(compiles it once: about three minutes on two cores)"
     install_crate cargo-deny "$cargo_deny_version" "$1"
+}
+
+# --- cargo-fuzz and cargo-mutants -------------------------------------------------------------------------------------
+
+cargo_fuzz_version=0.13.2
+
+name_cargo_fuzz() {
+    echo "cargo-fuzz-$cargo_fuzz_version"
+}
+
+install_cargo_fuzz() {
+    install_crate cargo-fuzz "$cargo_fuzz_version" "$1"
+}
+
+cargo_mutants_version=27.1.0
+
+name_cargo_mutants() {
+    echo "cargo-mutants-$cargo_mutants_version"
+}
+
+install_cargo_mutants() {
+    install_crate cargo-mutants "$cargo_mutants_version" "$1"
 }
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -74,7 +74,13 @@ fn cases<S: TrustSource>(slice: &Slice<S>) -> Vec<Case> {
     let refused = |name, request, reason| case(name, request, 401, reason);
     vec![
         refused("no token", Request::get("/"), "token_missing"),
-        refused("two authorization headers", bearer(good.clone()).bearer(&good), "authorization_repeated"),
+        // Envoy joins the two into one value, "Bearer a,Bearer b", before any filter sees them.
+        refused("two authorization headers", bearer(good.clone()).bearer(&good), "authorization_malformed"),
+        refused(
+            "two authorization headers, one of them Basic",
+            bearer(good.clone()).header("authorization", "Basic dTpw"),
+            "authorization_malformed",
+        ),
         refused("Basic", Request::get("/").header("authorization", "Basic dTpw"), "scheme_not_bearer"),
         refused(
             "junk behind the token",

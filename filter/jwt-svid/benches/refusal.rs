@@ -5,6 +5,7 @@
 
 #![allow(
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark reads the clock, prints, and may stop at the first surprise"
@@ -19,7 +20,7 @@ use svidgate_jwt_svid::{
     Audiences, Bundle, BundleLimits, BundleSet, RustCrypto, TrustDomain, UnixTime, Verifier, VerifierConfig,
 };
 
-/// Timer noise and the work of making the error.
+/// Room for noise of the machine: a forged signature costs what a good one does, and no less.
 const TOLERANCE: f64 = 1.25;
 const ROUNDS: usize = 31;
 
@@ -84,18 +85,13 @@ fn worst_inputs(key: &Key) -> Vec<(&'static str, Vec<u8>)> {
         signature[signature_octets - 1] = 1;
         token.with_signature(&signature)
     };
-    let members = |count: usize, last: &str| {
-        let members: Vec<_> = (0..count).map(|index| format!("\"{index:x}\":0")).collect();
-        format!("{{{},{last}:0}}", members.join(","))
-    };
     vec![
         ("all dots", vec![b'.'; 8192]),
         ("no dot", vec![b'A'; 8192]),
         ("a long signature", token.with_signature(&vec![1; 5000])),
         ("a long header", forged(token.clone().header("x", json!("a".repeat(5000))))),
         ("deep arrays", forged(token.clone().claim_text("x", &"[".repeat(5000)))),
-        ("many members", forged(token.clone().claim_text("x", &members(600, "\"x\"")))),
-        ("many members, the last twice", forged(token.clone().claim_text("x", &members(600, "\"0\"")))),
+        ("many members, the last twice", forged(token.clone().claim_text("x", &members("\"0\"")))),
         ("many values", forged(token.clone().claim_text("x", &format!("[{}0]", "0,".repeat(1000))))),
         ("too many values", forged(token.clone().claim_text("x", &format!("[{}0]", "0,".repeat(2500))))),
         (
@@ -108,10 +104,15 @@ fn worst_inputs(key: &Key) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A token filled to the size limit with as many values as it may have.
+/// A token filled towards the size limit with what is dearest to read.
 fn filled(token: Token) -> Token {
-    let names: Vec<_> = (0..400).map(|index| format!("\"{index:x}\":\"\\u0041\"")).collect();
-    token.claim_text("x", &format!("{{{}}}", names.join(",")))
+    token.claim_text("x", &members("\"x\""))
+}
+
+/// Six hundred members and one more.
+fn members(last: &str) -> String {
+    let members: Vec<_> = (0..600).map(|index| format!("\"{index:x}\":0")).collect();
+    format!("{{{},{last}:0}}", members.join(","))
 }
 
 fn bundle_set(trust: &[(&str, Vec<u8>)]) -> BundleSet {

@@ -157,11 +157,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut members = Map::new();
         while let Some(name) = object.next_key::<String>()? {
-            if members.contains_key(&name) {
+            let value = object.next_value_seed(inner)?;
+            if members.insert(name, value).is_some() {
                 return Err(self.state.fail(JsonError::DuplicateMember));
             }
-            let value = object.next_value_seed(inner)?;
-            members.insert(name, value);
         }
         Ok(Value::Object(members))
     }

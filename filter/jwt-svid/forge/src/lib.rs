@@ -18,7 +18,7 @@ mod key;
 mod padding;
 mod token;
 
-pub use attacks::{ATTACK_CLASSES, Attack, attacks};
+pub use attacks::{ATTACK_CLASSES, Attack, attacks, attacks_at};
 pub use key::{Key, RsaKey, jwks};
 pub use padding::{Pkcs1, Sha, pkcs1, pss};
 pub use token::{AUDIENCE, NOW, SUBJECT, TRUST_DOMAIN, Token, b64, compact};

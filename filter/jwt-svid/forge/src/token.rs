@@ -32,14 +32,20 @@ impl Token {
     /// A good token for this key: `alg`, `kid`, `typ`; `sub`, `aud`, `iat` and `exp` five minutes around [`NOW`].
     #[must_use]
     pub fn new(key: &Key) -> Self {
+        Self::at(NOW, key)
+    }
+
+    /// As [`Token::new`], but five minutes around another moment, in seconds since 1970.
+    #[must_use]
+    pub fn at(now: u64, key: &Key) -> Self {
         Self { header: Part::Members(Vec::new()), payload: Part::Members(Vec::new()) }
             .header("alg", json!(key.algorithm()))
             .header("kid", json!(key.kid()))
             .header("typ", json!("JWT"))
             .claim("sub", json!(SUBJECT))
             .claim("aud", json!([AUDIENCE]))
-            .claim("iat", json!(NOW - 60))
-            .claim("exp", json!(NOW + 240))
+            .claim("iat", json!(now - 60))
+            .claim("exp", json!(now + 240))
     }
 
     /// Sets a header member.

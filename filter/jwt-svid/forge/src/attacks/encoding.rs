@@ -3,12 +3,12 @@ use serde_json::json;
 use super::{Attack, attack, good, victim};
 use crate::token::b64;
 
-pub(super) fn attacks() -> Vec<Attack> {
-    [splitting(), bombs(), polyglots()].concat()
+pub(super) fn attacks(now: u64) -> Vec<Attack> {
+    [splitting(now), bombs(now), polyglots(now)].concat()
 }
 
-fn splitting() -> Vec<Attack> {
-    let token = good().sign(&victim());
+fn splitting(now: u64) -> Vec<Attack> {
+    let token = good(now).sign(&victim());
     let with = |tail: &[u8]| [&token, tail].concat();
     vec![
         attack("j14", "nothing", Vec::new(), "token_malformed"),
@@ -26,7 +26,7 @@ fn splitting() -> Vec<Attack> {
     ]
 }
 
-fn bombs() -> Vec<Attack> {
+fn bombs(now: u64) -> Vec<Attack> {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     let objects = r#"{"a":"#.repeat(500) + "1" + &"}".repeat(500);
     let members: Vec<_> = (0..600).map(|index| format!(r#""{index}":0"#)).collect();
@@ -37,60 +37,61 @@ fn bombs() -> Vec<Attack> {
         attack(
             "j15",
             "2000 arrays in a claim",
-            good().claim_text("x", &nested(2000)).sign(&victim()),
+            good(now).claim_text("x", &nested(2000)).sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j15",
             "16 arrays in a claim",
-            good().claim_text("x", &nested(16)).sign(&victim()),
+            good(now).claim_text("x", &nested(16)).sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j15",
             "500 objects in a claim",
-            good().claim_text("x", &objects).sign(&victim()),
+            good(now).claim_text("x", &objects).sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j15",
             "arrays that never end",
-            good().raw_payload("[".repeat(5000).as_bytes()).sign(&victim()),
+            good(now).raw_payload("[".repeat(5000).as_bytes()).sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j15",
             "1000 arrays in the header",
-            good().raw_header(header_bomb.as_bytes()).sign(&victim()),
+            good(now).raw_header(header_bomb.as_bytes()).sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j15",
             "many members, the last one twice",
-            good().claim_text("x", &many_members).sign(&victim()),
+            good(now).claim_text("x", &many_members).sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j15",
             "thousands of values, forged",
-            good().claim_text("x", &values).with_signature(&[1; 64]),
+            good(now).claim_text("x", &values).with_signature(&[1; 64]),
             "signature_invalid",
         ),
         attack(
             "j15",
             "a number of 4000 digits",
-            good().claim_text("exp", &"9".repeat(4000)).sign(&victim()),
+            good(now).claim_text("exp", &"9".repeat(4000)).sign(&victim()),
             "token_malformed",
         ),
     ]
 }
 
 /// Tokens that two readers would see differently.
-fn polyglots() -> Vec<Attack> {
-    let payload = good().payload_bytes();
-    let with =
-        |front: &[u8], behind: &[u8]| good().raw_payload(&[front, &payload, behind].concat()).sign(&victim());
-    let token = String::from_utf8(good().sign(&victim())).unwrap();
+fn polyglots(now: u64) -> Vec<Attack> {
+    let payload = good(now).payload_bytes();
+    let with = |front: &[u8], behind: &[u8]| {
+        good(now).raw_payload(&[front, &payload, behind].concat()).sign(&victim())
+    };
+    let token = String::from_utf8(good(now).sign(&victim())).unwrap();
     let (input, signature) = token.rsplit_once('.').unwrap();
     let (header, body) = input.split_once('.').unwrap();
     let respelt =
@@ -106,7 +107,7 @@ fn polyglots() -> Vec<Attack> {
         attack(
             "j16",
             "UTF-16",
-            good()
+            good(now)
                 .raw_payload(&payload.iter().flat_map(|octet| [*octet, 0]).collect::<Vec<_>>())
                 .sign(&victim()),
             "token_malformed",
@@ -114,16 +115,21 @@ fn polyglots() -> Vec<Attack> {
         attack(
             "j16",
             "invalid UTF-8",
-            good().raw_payload(b"{\"sub\":\"\xff\"}").sign(&victim()),
+            good(now).raw_payload(b"{\"sub\":\"\xff\"}").sign(&victim()),
             "token_malformed",
         ),
         attack(
             "j16",
             "a lone surrogate",
-            good().claim_text("x", r#""\ud800""#).sign(&victim()),
+            good(now).claim_text("x", r#""\ud800""#).sign(&victim()),
             "token_malformed",
         ),
-        attack("j16", "single quotes", good().raw_payload(b"{'sub':'x'}").sign(&victim()), "token_malformed"),
+        attack(
+            "j16",
+            "single quotes",
+            good(now).raw_payload(b"{'sub':'x'}").sign(&victim()),
+            "token_malformed",
+        ),
         attack(
             "j16",
             "padding on the signature",
@@ -158,7 +164,12 @@ fn polyglots() -> Vec<Attack> {
         attack("j16", "percent-encoded dots", token.replace('.', "%2E").into_bytes(), "token_malformed"),
         attack("j16", "with its scheme", format!("Bearer {token}").into_bytes(), "token_malformed"),
         attack("j16", "two tokens", format!("{token},{token}").into_bytes(), "token_malformed"),
-        attack("j16", "empty header object", good().raw_header(b"{}").sign(&victim()), "algorithm_refused"),
+        attack(
+            "j16",
+            "empty header object",
+            good(now).raw_header(b"{}").sign(&victim()),
+            "algorithm_refused",
+        ),
     ];
     let last = signature.chars().last().unwrap();
     let twins = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -175,7 +186,7 @@ fn polyglots() -> Vec<Attack> {
     all.push(attack(
         "j16",
         "typ of another kind of token",
-        good().header("typ", json!("at+jwt")).sign(&victim()),
+        good(now).header("typ", json!("at+jwt")).sign(&victim()),
         "header_refused",
     ));
     all

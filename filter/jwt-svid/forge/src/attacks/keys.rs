@@ -5,11 +5,11 @@ use crate::key::{Key, RsaKey, jwks};
 use crate::padding::{Pkcs1, Sha, pkcs1};
 use crate::token::{SUBJECT, TRUST_DOMAIN, Token, b64};
 
-pub(super) fn attacks() -> Vec<Attack> {
-    [mismatches(), bad_points(), bad_rsa(), duplicate_kids(), foreign_keys()].concat()
+pub(super) fn attacks(now: u64) -> Vec<Attack> {
+    [mismatches(now), bad_points(now), bad_rsa(now), duplicate_kids(now), foreign_keys(now)].concat()
 }
 
-fn mismatches() -> Vec<Attack> {
+fn mismatches(now: u64) -> Vec<Attack> {
     let (p256, p384, p521, rsa) =
         (Key::p256("k"), Key::p384("k"), Key::p521("k"), rsa_victim().with_kid("k"));
     let mut all = Vec::new();
@@ -17,29 +17,29 @@ fn mismatches() -> Vec<Attack> {
         [(&p256, &p384), (&p256, &p521), (&p384, &p256), (&p521, &p256), (&p256, &rsa), (&rsa, &p256)]
     {
         let name = format!("{} key, {} token", trusted.algorithm(), signer.algorithm());
-        let token = Token::new(signer).sign(signer);
+        let token = Token::at(now, signer).sign(signer);
         all.push(against("j07", name, token, vec![trusted.jwk()], "key_mismatch"));
         let name = format!("{} token that says {}", signer.algorithm(), trusted.algorithm());
-        let token = Token::new(trusted).sign(signer);
+        let token = Token::at(now, trusted).sign(signer);
         all.push(against("j07", name, token, vec![trusted.jwk()], "signature_invalid"));
     }
     for (bound, used) in [("RS256", "PS256"), ("PS256", "RS256"), ("RS512", "RS256")] {
         let name = format!("RSA key bound to {bound}, {used} token");
-        let token = Token::new(&rsa).sign_as(&rsa, used);
+        let token = Token::at(now, &rsa).sign_as(&rsa, used);
         all.push(against("j07", name, token, vec![rsa.jwk_with(json!({"alg": bound}))], "key_mismatch"));
     }
     let renamed = p384.jwk_with(json!({"crv": "P-256"}));
     all.push(against(
         "j07",
         "P-384 numbers under crv P-256",
-        Token::new(&p256).sign(&p256),
+        Token::at(now, &p256).sign(&p256),
         vec![renamed],
         "key_unknown",
     ));
     all
 }
 
-fn bad_points() -> Vec<Attack> {
+fn bad_points(now: u64) -> Vec<Attack> {
     let key = victim();
     let zero = b64(&[0; 32]);
     let jwk = key.jwk();
@@ -57,24 +57,24 @@ fn bad_points() -> Vec<Attack> {
     cases
         .into_iter()
         .map(|(name, changes)| {
-            against("j08", name, good().sign(&key), vec![key.jwk_with(changes)], "key_unknown")
+            against("j08", name, good(now).sign(&key), vec![key.jwk_with(changes)], "key_unknown")
         })
         .collect()
 }
 
-fn bad_rsa() -> Vec<Attack> {
+fn bad_rsa(now: u64) -> Vec<Attack> {
     let small = Key::rsa(RsaKey::Bits1024, "k");
     let three = Key::rsa(RsaKey::ExponentThree, "k");
     // With e = 1 the padded message is its own signature: no secret is needed.
     let sound = rsa_victim().with_kid("k");
-    let token = Token::new(&sound);
+    let token = Token::at(now, &sound);
     let padded = pkcs1(Sha::S256, &token.signing_input(), sound.rsa_octets(), Pkcs1::Correct);
     let with = |name: &str, changes: Value| {
         against("j09", name, token.sign(&sound), vec![sound.jwk_with(changes)], "key_unknown")
     };
     vec![
-        against("j09", "1024 bits", Token::new(&small).sign(&small), vec![small.jwk()], "key_unknown"),
-        against("j09", "e = 3", Token::new(&three).sign(&three), vec![three.jwk()], "key_unknown"),
+        against("j09", "1024 bits", Token::at(now, &small).sign(&small), vec![small.jwk()], "key_unknown"),
+        against("j09", "e = 3", Token::at(now, &three).sign(&three), vec![three.jwk()], "key_unknown"),
         against(
             "j09",
             "e = 1",
@@ -97,7 +97,7 @@ fn bad_rsa() -> Vec<Attack> {
     ]
 }
 
-fn duplicate_kids() -> Vec<Attack> {
+fn duplicate_kids(now: u64) -> Vec<Attack> {
     let (victim, mallory) = (victim(), Key::p256("mallory").with_kid("key-1"));
     [(&victim, "the first"), (&mallory, "the second")]
         .into_iter()
@@ -105,17 +105,17 @@ fn duplicate_kids() -> Vec<Attack> {
             [("", vec![victim.jwk(), mallory.jwk()]), (", turned round", vec![mallory.jwk(), victim.jwk()])]
                 .map(|(order, entries)| {
                     let name = format!("two keys under one kid, signed by {which}{order}");
-                    against("j13", name, good().sign(signer), entries, "key_unknown")
+                    against("j13", name, good(now).sign(signer), entries, "key_unknown")
                 })
         })
         .collect()
 }
 
-fn foreign_keys() -> Vec<Attack> {
+fn foreign_keys(now: u64) -> Vec<Attack> {
     let (ours, theirs) = (victim(), Key::p256("their-key"));
     let across = |name: &str, sub: &str, signer: &Key, trust: [Vec<Value>; 2], reason| {
         let [example, other] = trust.map(jwks);
-        let token = Token::new(signer).claim("sub", json!(sub)).sign(signer);
+        let token = Token::at(now, signer).claim("sub", json!(sub)).sign(signer);
         let trust = vec![(TRUST_DOMAIN, example), ("other.org", other)];
         Attack { class: "j18", name: name.into(), token, trust, reason }
     };

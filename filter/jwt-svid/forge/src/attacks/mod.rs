@@ -9,10 +9,11 @@ mod signatures;
 use serde_json::Value;
 
 use crate::key::{Key, RsaKey, jwks};
-use crate::token::{TRUST_DOMAIN, Token};
+use crate::token::{NOW, TRUST_DOMAIN, Token};
 
 /// A token that must be refused by a verifier that trusts these keys, expects the audience
-/// [`AUDIENCE`](crate::AUDIENCE), and lives at [`NOW`](crate::NOW) with a skew of five seconds.
+/// [`AUDIENCE`](crate::AUDIENCE), and lives at the moment for which it was made, with a skew
+/// of five seconds.
 #[derive(Clone, Debug)]
 pub struct Attack {
     /// The class, such as `j05`.
@@ -50,12 +51,23 @@ pub const ATTACK_CLASSES: &[(&str, &str)] = &[
     ("j19", "expired by one second"),
 ];
 
-/// Every attack, by class.
+/// Every attack at [`NOW`], by class.
 #[must_use]
 pub fn attacks() -> Vec<Attack> {
-    let mut all =
-        [header::attacks(), signatures::attacks(), keys::attacks(), encoding::attacks(), claims::attacks()]
-            .concat();
+    attacks_at(NOW)
+}
+
+/// Every attack at a moment, in seconds since 1970, by class: for verifiers that cannot be told the time.
+#[must_use]
+pub fn attacks_at(now: u64) -> Vec<Attack> {
+    let mut all = [
+        header::attacks(now),
+        signatures::attacks(now),
+        keys::attacks(now),
+        encoding::attacks(now),
+        claims::attacks(now),
+    ]
+    .concat();
     all.sort_by_key(|attack| attack.class);
     all
 }
@@ -70,8 +82,8 @@ fn rsa_victim() -> Key {
     Key::rsa(RsaKey::Bits2048, "rsa-1")
 }
 
-fn good() -> Token {
-    Token::new(&victim())
+fn good(now: u64) -> Token {
+    Token::at(now, &victim())
 }
 
 /// An attack on a trust domain with both keys.

@@ -3,12 +3,12 @@ use crate::key::Key;
 use crate::padding::{Pkcs1, Sha, pkcs1, pss};
 use crate::token::Token;
 
-pub(super) fn attacks() -> Vec<Attack> {
-    [psychic(), ecdsa_forms(), rsa_padding()].concat()
+pub(super) fn attacks(now: u64) -> Vec<Attack> {
+    [psychic(now), ecdsa_forms(now), rsa_padding(now)].concat()
 }
 
 /// r and s that make a careless verifier's equation true (CVE-2022-21449).
-fn psychic() -> Vec<Attack> {
+fn psychic(now: u64) -> Vec<Attack> {
     let order = order();
     let one = [&[0; 31][..], &[1]].concat();
     let zero = vec![0; 32];
@@ -24,23 +24,23 @@ fn psychic() -> Vec<Attack> {
         ("r = s = 1", &one, &one),
     ];
     let p256 = cases.map(|(name, r, s)| {
-        attack("j05", name, good().with_signature(&[r.as_slice(), s].concat()), "signature_invalid")
+        attack("j05", name, good(now).with_signature(&[r.as_slice(), s].concat()), "signature_invalid")
     });
     let larger = [(Key::p384("key-1"), 96), (Key::p521("key-1"), 132)].map(|(key, octets)| {
-        let token = Token::new(&key).with_signature(&vec![0; octets]);
+        let token = Token::at(now, &key).with_signature(&vec![0; octets]);
         against("j05", format!("{} r = s = 0", key.algorithm()), token, vec![key.jwk()], "signature_invalid")
     });
     let rsa = [0, 1].map(|last| {
         let mut signature = vec![0; 256];
         signature[255] = last;
-        let token = Token::new(&rsa_victim()).with_signature(&signature);
+        let token = Token::at(now, &rsa_victim()).with_signature(&signature);
         attack("j05", format!("RSA s = {last}"), token, "signature_invalid")
     });
     p256.into_iter().chain(larger).chain(rsa).collect()
 }
 
-fn ecdsa_forms() -> Vec<Attack> {
-    let signature = victim().sign(&good().signing_input());
+fn ecdsa_forms(now: u64) -> Vec<Attack> {
+    let signature = victim().sign(&good(now).signing_input());
     let (r, s) = signature.split_at(32);
     let forms = [
         ("one octet short", signature[..63].to_vec()),
@@ -56,16 +56,18 @@ fn ecdsa_forms() -> Vec<Attack> {
     ];
     forms
         .into_iter()
-        .map(|(name, signature)| attack("j06", name, good().with_signature(&signature), "signature_invalid"))
-        .chain([attack("j06", "nothing", good().with_signature(&[]), "token_malformed")])
+        .map(|(name, signature)| {
+            attack("j06", name, good(now).with_signature(&signature), "signature_invalid")
+        })
+        .chain([attack("j06", "nothing", good(now).with_signature(&[]), "token_malformed")])
         .collect()
 }
 
-fn rsa_padding() -> Vec<Attack> {
+fn rsa_padding(now: u64) -> Vec<Attack> {
     let key = rsa_victim();
     let octets = key.rsa_octets();
     let with = |alg: &str, name: &str, padded: fn(&[u8], usize) -> Vec<u8>| {
-        let token = Token::new(&key).header("alg", alg.into());
+        let token = Token::at(now, &key).header("alg", alg.into());
         let signature = key.rsa_private(&padded(&token.signing_input(), octets));
         attack("j10", format!("{alg}: {name}"), token.with_signature(&signature), "signature_invalid")
     };
@@ -88,7 +90,7 @@ fn rsa_padding() -> Vec<Attack> {
         with("RS256", "zero padding", |input, n| pkcs1(Sha::S256, input, n, Pkcs1::ZeroPadding)),
         with("RS256", "block type 2", |input, n| pkcs1(Sha::S256, input, n, Pkcs1::BlockTypeTwo)),
     ];
-    let token = Token::new(&key);
+    let token = Token::at(now, &key);
     let signature = key.sign(&token.signing_input());
     for (name, changed) in [
         ("one octet short", signature[..255].to_vec()),

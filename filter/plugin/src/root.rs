@@ -167,6 +167,11 @@ impl RootContext for Root {
             gate.refresh(host::now());
         }
         self.tick();
+        #[cfg(feature = "test-hooks")]
+        if let (Some(gate), Some(subscription)) = (&self.gate, &self.subscription) {
+            let holds = subscription.subscriber.is_subscribed() && gate.trust.borrow().snapshot().is_some();
+            crate::test_hooks::on_tick(gate.judge.config(), holds);
+        }
     }
 
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
@@ -213,9 +218,14 @@ fn status(header_count: usize) -> Option<u16> {
     std::str::from_utf8(status).ok()?.parse().ok()
 }
 
+/// Envoy's node id, where it has one: newer versions know it as an xDS attribute, older ones by the bare name.
 fn node_id() -> String {
-    let id = hostcalls::get_property(vec!["node", "id"]).ok().flatten().unwrap_or_default();
-    String::from_utf8(id).unwrap_or_default()
+    [vec!["xds", "node", "id"], vec!["node", "id"]]
+        .into_iter()
+        .find_map(|path| hostcalls::get_property(path).ok().flatten())
+        .and_then(|id| String::from_utf8(id).ok())
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| UNNAMED.to_owned())
 }
 
 /// Defined once in each VM: every definition allocates an id in Envoy for ever, and a VM outlives its configurations.
@@ -246,6 +256,8 @@ impl Counters {
     }
 }
 
+/// A static bootstrap needs no node id, but the controller lists whom it serves by it.
+const UNNAMED: &str = "unnamed";
 /// How often each VM looks at lease and board; a successor takes over within 3 s with it.
 const TICK: Duration = Duration::from_millis(250);
 /// Time for the answer to travel after the controller's wait has ended.

@@ -7,6 +7,7 @@ use proxy_wasm::types::MapType;
 use crate::config::Config;
 use crate::host::EnvoySharedData;
 use crate::shared_data::{CREATE_ONLY, SharedData};
+use crate::subscription::Keys;
 
 /// Whether `on_configure` may succeed in this VM.
 pub(crate) fn may_configure(config: &Config) -> bool {
@@ -21,10 +22,35 @@ pub(crate) fn may_configure(config: &Config) -> bool {
 
 /// At the start of each request.
 pub(crate) fn on_request(config: &Config) {
-    if config.test_fault.as_deref() == Some("trap_on_request")
-        && matches!(hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, "x-test-trap"), Ok(Some(_)))
-    {
+    let asked =
+        |header| matches!(hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, header), Ok(Some(_)));
+    if config.test_fault.is_some() && asked("x-test-vandalize") {
+        vandalize(&Keys::new(&config.controller));
+    }
+    if config.test_fault.is_some() && asked("x-test-trap") {
         trap();
+    }
+}
+
+/// At each tick of a VM: the first one that holds the lease and has a state dies, once in the life of the process.
+pub(crate) fn on_tick(config: &Config, holds_the_lease: bool) {
+    let first = || {
+        EnvoySharedData.get(TRAPPED).is_none() && EnvoySharedData.compare_and_set(TRAPPED, b"1", CREATE_ONLY)
+    };
+    if config.test_fault.as_deref() == Some("trap_holder_once") && holds_the_lease && first() {
+        trap();
+    }
+}
+
+/// What a hostile or broken plugin in the same shared-data space could do.
+fn vandalize(keys: &Keys) {
+    let entries = ["epoch".to_owned(), "lease".to_owned(), "ids".to_owned()];
+    let slots = (0..64_u64).flat_map(|writer| (0..2).map(move |slot| format!("slot.{writer}.{slot}")));
+    for entry in entries.into_iter().chain(slots) {
+        let key = keys.name(&entry);
+        if EnvoySharedData.get(&key).is_some() {
+            EnvoySharedData.compare_and_set(&key, b"garbage", 0);
+        }
     }
 }
 
@@ -43,6 +69,7 @@ fn nth_configure() -> u64 {
     }
 }
 
+const TRAPPED: &str = "svidgate.test.trapped";
 const COUNT: &str = "svidgate.test.configure_calls";
 
 fn trap() -> bool {

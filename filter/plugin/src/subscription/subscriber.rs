@@ -132,6 +132,12 @@ impl Subscriber {
         taken
     }
 
+    /// Whether a request of this VM is open at the controller.
+    #[must_use]
+    pub fn is_subscribed(&self) -> bool {
+        self.in_flight
+    }
+
     /// Largest body that is worth reading.
     #[must_use]
     pub fn max_body_bytes() -> usize {

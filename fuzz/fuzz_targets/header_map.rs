@@ -1,0 +1,90 @@
+//! A request as Envoy hands it over: the serialized header map, and the judgement on it.
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::json;
+use svidgate_forge::{AUDIENCE, Key, NOW, SUBJECT, TRUST_DOMAIN};
+use svidgate_fuzz::{AnySignature, KEYS};
+use svidgate_jwt_svid::{DenyReason, TrustDomain};
+use svidgate_plugin::config::Config;
+use svidgate_plugin::request::{Answer, Headers, Judge};
+use svidgate_plugin::trust::Trust;
+use svidgate_policy::Reason;
+use svidgate_snapshot::{Observed, Snapshot, TrustBundle};
+
+static JUDGE: LazyLock<Judge> = LazyLock::new(|| {
+    let config = json!({"audiences": [AUDIENCE], "allowed_spiffe_ids": [SUBJECT]});
+    Judge::new(Config::parse(config.to_string().as_bytes()).unwrap())
+});
+
+static TRUST: LazyLock<Trust> = LazyLock::new(|| {
+    let jwks = json!({"keys": KEYS.iter().map(Key::jwk).collect::<Vec<_>>()});
+    let bundle = TrustBundle::new(&jwks, None, None, "test").unwrap();
+    let domains = BTreeMap::from([(TrustDomain::parse(TRUST_DOMAIN).unwrap(), bundle)]);
+    let at = NOW * 1000;
+    let mut trust = Trust::default();
+    trust.adopt(Snapshot::new(domains, Observed { at, ..Observed::default() }).unwrap(), at).unwrap();
+    trust
+});
+
+fuzz_target!(|data: &[u8]| {
+    let Some(headers) = Headers::parse(data) else { return };
+    let names: Vec<_> = headers.names().collect();
+    if let Some(pairs) = pairs(&headers)
+        && !data.is_empty()
+    {
+        assert_eq!(serialize(&pairs), data);
+    }
+    for name in &names {
+        let _ = JUDGE.is_identity_header(name);
+    }
+
+    let given = names.iter().filter(|name| **name == b"authorization").count();
+    match JUDGE.decide(&headers, &TRUST, &AnySignature, NOW * 1000) {
+        Ok(caller) => {
+            assert_eq!(given, 1);
+            assert_eq!(caller.spiffe_id().as_str(), SUBJECT);
+        }
+        Err(denial) => {
+            match given {
+                0 => assert_eq!(denial.reason(), Reason::Svid(DenyReason::TokenMissing)),
+                1 => {}
+                _ => assert_eq!(denial.reason(), Reason::Svid(DenyReason::AuthorizationRepeated)),
+            }
+            let answer = Answer::new(denial);
+            assert!([401, 403, 503].contains(&answer.status));
+            assert!(answer.body.len() < 128);
+        }
+    }
+});
+
+/// Names with values, in order. The reader gives values by name, and names as text: `None` where one is no text.
+fn pairs<'a>(headers: &Headers<'a>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+    let mut seen: BTreeMap<&[u8], usize> = BTreeMap::new();
+    let mut pairs = Vec::new();
+    for name in headers.names() {
+        let nth = seen.entry(name).or_default();
+        pairs.push((name, headers.values(std::str::from_utf8(name).ok()?).nth(*nth).unwrap()));
+        *nth += 1;
+    }
+    Some(pairs)
+}
+
+fn serialize(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+    let mut buffer = u32::try_from(pairs.len()).unwrap().to_le_bytes().to_vec();
+    for (name, value) in pairs {
+        for part in [name, value] {
+            buffer.extend(u32::try_from(part.len()).unwrap().to_le_bytes());
+        }
+    }
+    for (name, value) in pairs {
+        for part in [name, value] {
+            buffer.extend_from_slice(part);
+            buffer.push(0);
+        }
+    }
+    buffer
+}

@@ -73,13 +73,13 @@ fn bombs(now: u64) -> Vec<Attack> {
         attack(
             "j15",
             "a thousand values, forged",
-            good().claim_text("x", &values(1000)).with_signature(&[1; 64]),
+            good(now).claim_text("x", &values(1000)).with_signature(&[1; 64]),
             "signature_invalid",
         ),
         attack(
             "j15",
             "thousands of values",
-            good().claim_text("x", &values(2900)).sign(&victim()),
+            good(now).claim_text("x", &values(2900)).sign(&victim()),
             "token_malformed",
         ),
         attack(

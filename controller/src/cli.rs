@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, ConfigError, Environment, LogFormat};
-use crate::{check, dev, logging, run, status, token};
+use crate::{check, dev, explain, logging, run, status, token};
 
 /// SPIFFE identity for Envoy: takes trust bundles from SPIRE and pushes them to every filter.
 #[derive(Debug, Parser)]
@@ -35,6 +35,9 @@ enum Command {
     /// Check settings of the controller and of the plugin, without running anything.
     #[command(after_help = CHECK_HELP)]
     Check(check::CheckArgs),
+    /// Say why a token is refused, step by step as the filter goes.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::ExplainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +54,8 @@ pub enum Failure {
     Settings(ConfigError),
     /// As before, and they were shown already.
     Reported,
+    /// It was done and shown, and this is its exit status.
+    Status(u8),
     /// Anything else.
     Other(anyhow::Error),
 }
@@ -92,6 +97,7 @@ fn report(failure: &Failure) -> ExitCode {
             ExitCode::from(EX_USAGE)
         }
         Failure::Reported => ExitCode::from(EX_USAGE),
+        Failure::Status(status) => ExitCode::from(*status),
         Failure::Other(error) => {
             let _ = writeln!(stderr, "svidgate: {error:#}");
             ExitCode::FAILURE
@@ -113,10 +119,11 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Token(args) => block_on(token::run(args)),
         Command::Status(args) => block_on(status::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
     }
 }
 
-fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> Result<(), Failure> {
+pub(crate) fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -146,10 +153,14 @@ Examples:
     token=$(svidgate token --audience backend.example.org)
     curl -H \"Authorization: Bearer $token\" http://127.0.0.1:8080/
 
+  A token is refused, but why?
+    svidgate explain --plugin /etc/svidgate/plugin.json < token
+
   Before an old signing key is revoked: do all Envoys hold the new one?
     svidgate status
 
-Exit status: 0 fine, 64 wrong settings or arguments, 1 anything else.";
+Exit status: 0 fine, 64 wrong settings or arguments, 1 anything else;
+`explain` has more.";
 
 const RUN_HELP: &str = "\
 Settings (YAML), with their defaults:
@@ -203,7 +214,7 @@ mod tests {
         let mut command = Cli::command();
         command.clone().debug_assert();
         let help = command.render_help().to_string();
-        for word in ["run", "dev", "token", "status", "check", "Examples:", "Exit status"] {
+        for word in ["run", "dev", "token", "status", "check", "explain", "Examples:", "Exit status"] {
             assert!(help.contains(word), "{word}");
         }
         for variable in config::VARIABLES {
@@ -211,7 +222,7 @@ mod tests {
         }
         assert!(RUN_HELP.contains(config::DEFAULT_SERVER_SOCKET));
         // Wider lines are folded on a common terminal, and a folded command cannot be copied.
-        for help in [EXAMPLES, RUN_HELP, STATUS_HELP, CHECK_HELP] {
+        for help in [EXAMPLES, RUN_HELP, STATUS_HELP, CHECK_HELP, explain::HELP] {
             assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         }
     }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dev;
+pub mod explain;
 pub mod logging;
 pub mod run;
 pub mod serve;

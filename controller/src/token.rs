@@ -112,7 +112,8 @@ fn text(svid: &JwtSvid, format: Format) -> anyhow::Result<String> {
     })
 }
 
-fn endpoint(text: &str) -> Result<String, String> {
+/// The address of a Workload API in its full form, from a path or an address.
+pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     let endpoint = if text.starts_with("tcp:") {
         text.to_owned()
     } else {

@@ -14,14 +14,14 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
 use crate::clock;
 use crate::source::Limits;
-use crate::store::{Event, Store};
+use crate::store::{Event, Message, Store};
 use crate::workload_api::SECURITY_HEADER;
-use crate::workload_api::pb::JwtBundlesRequest;
 use crate::workload_api::pb::spiffe_workload_api_client::SpiffeWorkloadApiClient;
+use crate::workload_api::pb::{JwtBundlesRequest, JwtBundlesResponse};
 use outcome::{Outcome, Retry};
 use pause::Pauses;
 
@@ -71,22 +71,7 @@ async fn messages(
     store: &Store,
     good: &mut bool,
 ) -> Result<(), Status> {
-    let channel = channel::connect(endpoint).await?;
-    let mut client =
-        SpiffeWorkloadApiClient::new(channel).max_decoding_message_size(limits.max_message_bytes);
-    let mut request = Request::new(JwtBundlesRequest {});
-    request.metadata_mut().insert(SECURITY_HEADER, MetadataValue::from_static("true"));
-
-    // The first message is due at once; an agent that hangs before it would otherwise never be tried again. Later
-    // ones come when something changes, which may be never.
-    let (mut stream, mut next) = tokio::time::timeout(FIRST_MESSAGE, async {
-        let mut stream = client.fetch_jwt_bundles(request).await?.into_inner();
-        let first = stream.message().await?;
-        Ok::<_, Status>((stream, first))
-    })
-    .await
-    .map_err(|_| Status::new(Code::Unavailable, format!("no message within {FIRST_MESSAGE:?}")))??;
-
+    let (mut stream, mut next) = open(endpoint, limits).await?;
     while let Some(response) = next {
         let event = match message::read(response, limits) {
             Ok(message) => {
@@ -105,6 +90,35 @@ async fn messages(
         next = stream.message().await?;
     }
     Ok(())
+}
+
+/// The bundles of this moment: the first message of a stream that is then closed.
+///
+/// # Errors
+/// When the Workload API cannot be reached, refuses the call, or sends a message that is refused whole.
+pub async fn fetch(endpoint: &Endpoint, limits: &Limits) -> Result<Message, Status> {
+    let (_, first) = open(endpoint, limits).await?;
+    let response = first.ok_or_else(|| Status::unavailable("the stream ended before its first message"))?;
+    message::read(response, limits).map_err(|error| Status::resource_exhausted(error.to_string()))
+}
+
+type Messages = (Streaming<JwtBundlesResponse>, Option<JwtBundlesResponse>);
+
+/// A stream and its first message, which is due at once; an agent that hangs before it would otherwise never be tried
+/// again. Later ones come when something changes, which may be never.
+async fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Messages, Status> {
+    let channel = channel::connect(endpoint).await?;
+    let mut client =
+        SpiffeWorkloadApiClient::new(channel).max_decoding_message_size(limits.max_message_bytes);
+    let mut request = Request::new(JwtBundlesRequest {});
+    request.metadata_mut().insert(SECURITY_HEADER, MetadataValue::from_static("true"));
+    tokio::time::timeout(FIRST_MESSAGE, async {
+        let mut stream = client.fetch_jwt_bundles(request).await?.into_inner();
+        let first = stream.message().await?;
+        Ok((stream, first))
+    })
+    .await
+    .map_err(|_| Status::new(Code::Unavailable, format!("no message within {FIRST_MESSAGE:?}")))?
 }
 
 const FIRST_MESSAGE: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ pub const RSA_EXPONENT: RangeInclusive<u64> = 65_537..=0x1_ffff_ffff;
 
 /// Builds the key from the octets of `n` and `e`.
 pub(super) fn key(n: &[u8], e: &[u8]) -> Result<::rsa::PublicKey, IgnoredReason> {
-    let (Some(first), Some(last)) = (n.first(), n.last()) else {
+    let Some(first) = n.first() else {
         return Err(IgnoredReason::RsaModulus);
     };
     // RFC 7518 §2: Base64urlUInt uses the fewest octets.
@@ -26,15 +26,13 @@ pub(super) fn key(n: &[u8], e: &[u8]) -> Result<::rsa::PublicKey, IgnoredReason>
     if !RSA_MODULUS_BITS.contains(&bits) {
         return Err(IgnoredReason::RsaModulusSize { allowed: RSA_MODULUS_BITS, actual: bits });
     }
-    if *last & 1 == 0 {
-        return Err(IgnoredReason::RsaModulus);
-    }
     if !exponent(e).is_some_and(|e| RSA_EXPONENT.contains(&e) && e & 1 == 1) {
         return Err(IgnoredReason::RsaExponent);
     }
     if roca::has_fingerprint(n) {
         return Err(IgnoredReason::RsaRoca);
     }
+    // The crate refuses an even modulus.
     let number = ::rsa::BoxedUint::from_be_slice_vartime;
     ::rsa::PublicKey::new_with_size_limits(number(n), number(e), RSA_MODULUS_BITS)
         .map_err(|_| IgnoredReason::RsaModulus)

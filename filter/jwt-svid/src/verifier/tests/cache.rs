@@ -19,6 +19,20 @@ fn b08_a_kept_svid_is_void_when_its_key_leaves_or_changes() {
 }
 
 #[test]
+fn b08_a_kept_svid_is_void_when_its_key_is_bound_to_another_algorithm() {
+    let rsa = Key::rsa(RsaKey::Bits2048, "k");
+    let bound_to = |alg: &str| {
+        let document = svidgate_forge::jwks([rsa.jwk_with(json!({"alg": alg}))]);
+        let bundle = Bundle::from_jwks(&document, &crate::BundleLimits::default()).unwrap();
+        BundleSet::from_iter([(trust_domain("example.org"), bundle)])
+    };
+    let token = Token::new(&rsa).sign_as(&rsa, "RS256");
+    let svid = verifier().verify(&token, &bound_to("RS256"), &RustCrypto, AT).unwrap();
+    assert_eq!(verifier().revalidate(&svid, &bound_to("RS256"), AT), Ok(()));
+    assert_eq!(verifier().revalidate(&svid, &bound_to("PS256"), AT), Err(VerifyError::KeyAlgorithmMismatch));
+}
+
+#[test]
 fn b08_a_kept_svid_meets_new_demands() {
     let svid = verify(&signed(&good())).unwrap();
     let again =

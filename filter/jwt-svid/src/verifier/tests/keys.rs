@@ -72,3 +72,16 @@ fn v14_ecdsa_signatures_have_one_width_and_range() {
     }
     assert_eq!(refusal(&good().with_signature(&[s, r].concat())), VerifyError::SignatureInvalid);
 }
+
+#[test]
+fn v13_the_backend_keeps_the_binding_by_itself() {
+    let rsa = Key::rsa(RsaKey::Bits2048, "k");
+    let document = svidgate_forge::jwks([rsa.jwk_with(json!({"alg": "PS256"}))]);
+    let bound = Bundle::from_jwks(&document, &crate::BundleLimits::default()).unwrap();
+    let verify = |algorithm: Algorithm| {
+        let signature = rsa.sign_as(algorithm.as_str(), b"input");
+        RustCrypto.verify_signature(bound.key("k").unwrap(), algorithm, b"input", &signature)
+    };
+    assert_eq!(verify(Algorithm::Ps256), Ok(()));
+    assert_eq!(verify(Algorithm::Rs256), Err(SignatureError::Invalid));
+}

@@ -14,7 +14,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(whole.is_err());
         return;
     };
-    let lenient = lenient(data).unwrap();
+    let Some(lenient) = lenient(data) else { return };
     let members = lenient.as_object().unwrap();
     assert!(members.keys().all(|name| ["alg", "kid", "typ"].contains(&name.as_str())));
     assert!(members.get("typ").is_none_or(|typ| typ == "JWT" || typ == "JOSE"));

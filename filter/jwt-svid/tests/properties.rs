@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use svidgate_forge::{AUDIENCE, Key, NOW, RsaKey, Token, jwks};
+use svidgate_forge::{AUDIENCE, Key, NOW, RsaKey, Token, compact, jwks};
 use svidgate_jwt_svid::unverified::{Claims, Compact, Header};
 use svidgate_jwt_svid::{
     Audiences, Bundle, BundleLimits, BundleSet, RustCrypto, SpiffeId, TrustDomain, UnixTime, Verifier,
@@ -128,6 +128,32 @@ proptest! {
     #[test]
     fn v14_no_signature_is_good_by_chance(octets in prop::collection::vec(any::<u8>(), 0..140), which in 0..4usize) {
         prop_assert!(!is_accepted(&Token::new(&KEYS[which]).with_signature(&octets)));
+    }
+
+    #[test]
+    fn v03_what_is_let_in_has_one_spelling_and_a_canonical_form_that_is_let_in_too(
+        which in 0..4usize,
+        names in prop::collection::btree_set("[a-z]{1,3}_", 0..4),
+        text in r#"(-?[1-9][0-9]{0,14}|0|"[ -~&&[^"\\]]{0,10}"|\[("[a-z]",)?null\]|\{"a": *true\})"#,
+        space in "[ \t\r\n]{0,3}",
+    ) {
+        let key = &KEYS[which];
+        let token = names.iter().fold(Token::new(key), |token, name| token.claim_text(name, &format!("{text}{space}")));
+        let payload = [space.as_bytes(), &token.payload_bytes(), space.as_bytes()].concat();
+        let token = token.raw_payload(&payload).sign(key);
+        let svid = VERIFIER.verify(&token, &BUNDLES, &RustCrypto, UnixTime(NOW)).unwrap();
+        let parts = Compact::parse(&token).unwrap();
+        prop_assert_eq!(compact(&[&parts.header, &parts.payload, &parts.signature]), token);
+
+        let header = serde_json::json!({"alg": svid.algorithm().as_str(), "kid": svid.key_id()});
+        let claims = serde_json::Value::Object(svid.claims().clone());
+        let canonical = Token::new(key)
+            .raw_header(header.to_string().as_bytes())
+            .raw_payload(claims.to_string().as_bytes())
+            .sign(key);
+        let again = VERIFIER.verify(&canonical, &BUNDLES, &RustCrypto, UnixTime(NOW)).unwrap();
+        prop_assert_eq!(again.claims(), svid.claims());
+        prop_assert_eq!((again.spiffe_id(), again.expires_at()), (svid.spiffe_id(), svid.expires_at()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Envoy as seen from the plugin. Every call that can fail says so; the SDK's convenience methods would panic.
+//! Envoy as seen from the plugin: calls that say when they fail. For a status that it does not know the SDK traps,
+//! which ends the request too.
 
 use std::ptr::null_mut;
 use std::time::UNIX_EPOCH;
@@ -6,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Bytes, MapType, Status};
 
-use crate::shared_data::SharedData;
+use crate::shared_data::{CREATE_ONLY, SharedData};
 
 /// Unix time in milliseconds. A clock that cannot be read stands at the end of time, so that every token is expired.
 pub(crate) fn now() -> u64 {
@@ -15,6 +16,16 @@ pub(crate) fn now() -> u64 {
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .and_then(|since| u64::try_from(since.as_millis()).ok())
         .unwrap_or(u64::MAX)
+}
+
+/// A name for this Envoy process that another one does not have: the moment at which its first VM asked for it, to the
+/// nanosecond, kept in shared data for all of them.
+pub(crate) fn process_name(key: &str) -> String {
+    let since = hostcalls::get_current_time().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    EnvoySharedData.compare_and_set(key, format!("{nanos:x}").as_bytes(), CREATE_ONLY);
+    let (name, _) = EnvoySharedData.get(key).unwrap_or_default();
+    String::from_utf8(name).unwrap_or_default()
 }
 
 /// Envoy's shared data.

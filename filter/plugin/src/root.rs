@@ -142,11 +142,13 @@ impl RootContext for Root {
         }
         let keys = Keys::new(&config.controller);
         let board = Board::new(keys.clone());
+        let node =
+            node_id().unwrap_or_else(|| format!("unnamed-{}", host::process_name(&keys.name("process"))));
         self.subscription = Some(Subscription {
             subscriber: Subscriber::new(keys, &config.controller),
             cluster: config.controller.cluster.clone(),
             timeout: config.controller.wait.saturating_add(CALL_GRACE),
-            node: node_id(),
+            node,
         });
         let gate = Gate {
             judge: Judge::new(config),
@@ -218,14 +220,14 @@ fn status(header_count: usize) -> Option<u16> {
     std::str::from_utf8(status).ok()?.parse().ok()
 }
 
-/// Envoy's node id, where it has one: newer versions know it as an xDS attribute, older ones by the bare name.
-fn node_id() -> String {
+/// Envoy's node id, where it has one: newer versions know it as an xDS attribute, older ones by the bare name. A static
+/// bootstrap needs none.
+fn node_id() -> Option<String> {
     [vec!["xds", "node", "id"], vec!["node", "id"]]
         .into_iter()
         .find_map(|path| hostcalls::get_property(path).ok().flatten())
         .and_then(|id| String::from_utf8(id).ok())
         .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| UNNAMED.to_owned())
 }
 
 /// Defined once in each VM: every definition allocates an id in Envoy for ever, and a VM outlives its configurations.
@@ -256,8 +258,6 @@ impl Counters {
     }
 }
 
-/// A static bootstrap needs no node id, but the controller lists whom it serves by it.
-const UNNAMED: &str = "unnamed";
 /// How often each VM looks at lease and board; a successor takes over within 3 s with it.
 const TICK: Duration = Duration::from_millis(250);
 /// Time for the answer to travel after the controller's wait has ended.

@@ -84,6 +84,7 @@ fn strip(gate: &Gate, map: MapType, headers: Option<Headers<'_>>) -> bool {
 fn admit(gate: &Gate, caller: &VerifiedSvid) -> Result<(), Denial> {
     let header = &gate.judge.config().identity_header;
     hostcalls::set_map_value(MapType::HttpRequestHeaders, header, Some(caller.spiffe_id().as_str()))
+        .and_then(|()| hostcalls::set_property(vec![ID_NAME], Some(caller.spiffe_id().as_str().as_bytes())))
         .and_then(|()| hostcalls::set_property(vec![MARK_NAME], Some(MARK_VALUE)))
         .map_err(|_| Denial::new(Reason::Internal))
 }
@@ -100,6 +101,9 @@ fn refuse(denial: Denial) -> Action {
     Action::Pause
 }
 
+/// Filter state `wasm.svidgate_spiffe_id` is for access logs: a header can be the client's own text when Envoy refuses a
+/// request before this filter sees it.
+const ID_NAME: &str = "svidgate_spiffe_id";
 /// The guard (an RBAC filter) admits requests whose filter state `wasm.svidgate` has this value.
 const MARK_NAME: &str = "svidgate";
 const MARK_VALUE: &[u8] = b"verified";

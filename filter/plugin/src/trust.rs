@@ -25,6 +25,8 @@ pub enum Refusal {
     Bundle,
     /// It claims to have been observed in the future, by more than [`MAX_CLOCK_AHEAD`]: it could never be replaced.
     Future,
+    /// It is in force in this VM, but could not be posted for the others.
+    NotPosted,
 }
 
 /// What taking a snapshot did.
@@ -44,10 +46,13 @@ impl Trust {
     /// # Errors
     /// A [`Refusal`]; then nothing has changed.
     pub fn adopt(&mut self, received: Snapshot, now: u64) -> Result<Adopted, Refusal> {
-        if received.latest_observation() > now.saturating_add(MAX_CLOCK_AHEAD) {
+        if is_from_the_future(&received, now) {
             return Err(Refusal::Future);
         }
-        let (next, kept) = match self.snapshot.clone() {
+        // A held state from the future was observed by a clock that has stepped back since. Its times say nothing; were
+        // they believed, a key revoked since then would stay until the clock comes there again.
+        let held = self.snapshot.clone().filter(|held| !is_from_the_future(held, now));
+        let (next, kept) = match held {
             None => (received, 0),
             Some(held) => {
                 let merged = held.merge(received).map_err(|error| Refusal::Snapshot(error.label()))?;
@@ -56,7 +61,7 @@ impl Trust {
         };
         let same = self.snapshot.as_ref().is_some_and(|held| held.revision() == next.revision());
         if !same {
-            self.bundles = parse_bundles(&next)?;
+            self.bundles = self.parse_bundles(&next)?;
         }
         self.snapshot = Some(next);
         Ok(match (same, kept) {
@@ -81,18 +86,18 @@ impl Trust {
         if epoch.is_some() && epoch == self.epoch {
             return Ok(None);
         }
-        let taken = match board.load(shared) {
+        let (epoch, taken) = match board.load(shared) {
             Loaded::Nothing => return Ok(None),
-            Loaded::Garbage => Err(Refusal::Snapshot("malformed")),
+            Loaded::Garbage(epoch) => (epoch, Err(Refusal::Snapshot("malformed"))),
             Loaded::Bytes(epoch, bytes) => {
                 self.epoch = Some(epoch);
-                Self::decode(&bytes).and_then(|snapshot| self.adopt(snapshot, now)).map(Some)
+                (Some(epoch), Self::decode(&bytes).and_then(|snapshot| self.adopt(snapshot, now)))
             }
         };
         if taken.is_err() {
-            board.retract(shared, board.epoch(shared));
+            board.retract(shared, epoch);
         }
-        taken
+        taken.map(Some)
     }
 
     /// Decodes a snapshot within the plugin's limits.
@@ -107,9 +112,8 @@ impl Trust {
     /// could not be brought together with ours; ours stays in force here.
     pub fn post(&mut self, shared: &impl SharedData, board: &Board, writer: u64, now: u64) -> bool {
         for _ in 0..POST_ATTEMPTS {
-            let Some(Ok(bytes)) = self.snapshot.as_ref().map(|snapshot| snapshot.encode(&LIMITS)) else {
-                return false;
-            };
+            let snapshot = self.snapshot.as_ref().filter(|snapshot| !is_from_the_future(snapshot, now));
+            let Some(Ok(bytes)) = snapshot.map(|snapshot| snapshot.encode(&LIMITS)) else { return false };
             if let Some(epoch) = board.post(shared, writer, self.epoch, &bytes) {
                 self.epoch = Some(epoch);
                 return true;
@@ -136,8 +140,29 @@ impl Trust {
     #[must_use]
     pub fn is_stale(&self, domain: &TrustDomain, max: Duration, now: u64) -> bool {
         let observed = self.snapshot.as_ref().and_then(|snapshot| snapshot.observed().domains.get(domain));
-        let age = observed.map_or(u64::MAX, |observed| now.saturating_sub(*observed));
+        let age = match observed {
+            Some(observed) if *observed <= now.saturating_add(MAX_CLOCK_AHEAD) => {
+                now.saturating_sub(*observed)
+            }
+            _ => return true,
+        };
         u128::from(age) > max.as_millis()
+    }
+
+    /// The bundles of `next`. Only those whose text changed are parsed: this runs in the request path of each worker,
+    /// and one trust domain must not make it pay for all of them at each of its changes.
+    fn parse_bundles(&self, next: &Snapshot) -> Result<BundleSet, Refusal> {
+        let mut bundles = BundleSet::default();
+        for (domain, bundle) in next.trust() {
+            let held = self.snapshot.as_ref().and_then(|held| held.trust().get(domain));
+            let parsed = match (held, self.bundles.get(domain)) {
+                (Some(held), Some(parsed)) if held.jwks() == bundle.jwks() => parsed.clone(),
+                _ => Bundle::from_jwks(bundle.jwks().as_bytes(), &BUNDLE_LIMITS)
+                    .map_err(|_| Refusal::Bundle)?,
+            };
+            bundles.insert(domain.clone(), parsed);
+        }
+        Ok(bundles)
     }
 }
 
@@ -149,29 +174,29 @@ impl Refusal {
             Self::Snapshot(label) => label,
             Self::Bundle => "bundle",
             Self::Future => "future",
+            Self::NotPosted => "not_posted",
         }
     }
 
     /// Every label.
     pub fn labels() -> impl Iterator<Item = &'static str> {
-        SnapshotError::LABELS.into_iter().chain([Self::Bundle.label(), Self::Future.label()])
+        SnapshotError::LABELS
+            .into_iter()
+            .chain([Self::Bundle, Self::Future, Self::NotPosted].map(Self::label))
     }
 }
 
-fn parse_bundles(snapshot: &Snapshot) -> Result<BundleSet, Refusal> {
-    let limits = BundleLimits::default();
-    let mut bundles = BundleSet::default();
-    for (domain, bundle) in snapshot.trust() {
-        let parsed = Bundle::from_jwks(bundle.jwks().as_bytes(), &limits).map_err(|_| Refusal::Bundle)?;
-        bundles.insert(domain.clone(), parsed);
-    }
-    Ok(bundles)
+fn is_from_the_future(snapshot: &Snapshot, now: u64) -> bool {
+    snapshot.latest_observation() > now.saturating_add(MAX_CLOCK_AHEAD)
 }
 
 /// How far a controller's clock may run ahead of Envoy's, in milliseconds.
 pub const MAX_CLOCK_AHEAD: u64 = 60_000;
 /// Also the most that is read of a controller's answer.
 pub const LIMITS: Limits = Limits { max_bytes: 1024 * 1024, max_trust_domains: 1000 };
+/// A trust domain has a handful of keys; each costs every worker time when its bundle changes.
+const BUNDLE_LIMITS: BundleLimits =
+    BundleLimits { max_bytes: 64 * 1024, max_keys: 64, max_trust_domains: 1000 };
 const POST_ATTEMPTS: usize = 8;
 
 #[cfg(test)]

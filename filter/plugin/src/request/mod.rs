@@ -31,8 +31,8 @@ impl Judge {
         &self.config
     }
 
-    /// Whether `name` may be taken for the header that carries the identity, by an upstream that folds case, `-`, `_`
-    /// and `.` (checklist P8). Such headers are removed from every request before anything else (V17).
+    /// Whether `name` may be taken for the header that carries the identity, by an upstream that folds case and takes any
+    /// punctuation for `_`, as CGI does (checklist P8). Such headers are removed from every request before anything else (V17).
     #[must_use]
     pub fn is_identity_header(&self, name: &[u8]) -> bool {
         let own = self.config.identity_header.as_bytes();
@@ -79,10 +79,7 @@ fn bearer_token<'h>(headers: &Headers<'h>) -> Result<&'h [u8], DenyReason> {
 }
 
 fn fold(byte: u8) -> u8 {
-    match byte {
-        b'_' | b'.' => b'-',
-        other => other.to_ascii_lowercase(),
-    }
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 #[cfg(test)]

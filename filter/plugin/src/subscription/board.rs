@@ -26,8 +26,8 @@ pub struct Epoch {
 pub enum Loaded {
     /// Nothing was posted, or it was retracted.
     Nothing,
-    /// Something is there that no writer of ours wrote, or that does not decode.
-    Garbage,
+    /// Something is there that no writer of ours wrote: an unreadable epoch, or one that points to nothing.
+    Garbage(Option<Epoch>),
     /// The epoch and the bytes of its snapshot.
     Bytes(Epoch, Vec<u8>),
 }
@@ -54,14 +54,14 @@ impl Board {
             if value.is_empty() {
                 return Loaded::Nothing;
             }
-            let Some(epoch) = Epoch::decode(&value) else { return Loaded::Garbage };
+            let Some(epoch) = Epoch::decode(&value) else { return Loaded::Garbage(None) };
             match shared.get(&self.slot_key(epoch.writer, epoch.slot)) {
                 Some((bytes, _)) if !bytes.is_empty() => return Loaded::Bytes(epoch, bytes),
-                _ if seen == Some(epoch) => return Loaded::Garbage,
+                _ if seen == Some(epoch) => return Loaded::Garbage(seen),
                 _ => seen = Some(epoch),
             }
         }
-        Loaded::Garbage
+        Loaded::Garbage(seen)
     }
 
     /// Posts `bytes` as `writer` (its lease id) after `based_on`, the epoch that they were made from. `None` when the
@@ -201,13 +201,23 @@ mod tests {
         for garbage in [&b"x"[..], &[0xff; 17], &[0; 16], &[0; 17]] {
             let (shared, board) = (FakeSharedData::default(), board());
             shared.vandalize(&board.epoch_key, garbage);
-            assert_eq!(board.load(&shared), Loaded::Garbage, "{garbage:?}");
-            board.retract(&shared, board.epoch(&shared));
+            let Loaded::Garbage(bad) = board.load(&shared) else { panic!("{garbage:?}") };
+            board.retract(&shared, bad);
             assert_eq!(board.load(&shared), Loaded::Nothing, "{garbage:?}");
             let epoch = board.post(&shared, 1, board.epoch(&shared), b"good").unwrap();
             assert_eq!(board.load(&shared), Loaded::Bytes(epoch, b"good".to_vec()));
             assert!(shared.get(&board.epoch_key).is_some());
         }
+    }
+
+    #[test]
+    fn what_was_posted_meanwhile_is_not_taken_down_with_what_was_bad() {
+        let (shared, board) = (FakeSharedData::default(), board());
+        let bad = board.post(&shared, 1, None, b"bad").unwrap();
+        let good = board.post(&shared, 1, Some(bad), b"good").unwrap();
+        board.retract(&shared, Some(bad));
+        board.retract(&shared, None);
+        assert_eq!(board.load(&shared), Loaded::Bytes(good, b"good".to_vec()));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub struct Subscriber {
     wait_seconds: u64,
     lease: Option<Lease>,
     held: Option<ETag>,
+    behind: bool,
     in_flight: bool,
     failures: u32,
     not_before: u64,
@@ -48,7 +49,16 @@ impl Subscriber {
     pub fn new(keys: Keys, controller: &Controller) -> Self {
         let wait_seconds =
             controller.wait.as_secs().clamp(*http::WAIT_SECONDS.start(), *http::WAIT_SECONDS.end());
-        Self { keys, wait_seconds, lease: None, held: None, in_flight: false, failures: 0, not_before: 0 }
+        Self {
+            keys,
+            wait_seconds,
+            lease: None,
+            held: None,
+            behind: false,
+            in_flight: false,
+            failures: 0,
+            not_before: 0,
+        }
     }
 
     /// To be called at every tick: keeps or takes the lease, repairs the board, and says what to send, if anything.
@@ -65,6 +75,8 @@ impl Subscriber {
         }
         let lease = self.lease.as_ref()?;
         if !lease.tick(shared, now) {
+            // What the controller told us before may not be what another VM has brought into force since.
+            self.held = None;
             return None;
         }
         if board.epoch(shared).is_none() && trust.snapshot().is_some() {
@@ -88,10 +100,8 @@ impl Subscriber {
             let held = self.held.get_or_insert_with(|| snapshot.etag());
             headers.push(("if-none-match", held.to_string()));
         }
-        Some(Request {
-            path: format!("{}?{}={}", http::SNAPSHOT_PATH, http::WAIT_PARAMETER, self.wait_seconds),
-            headers,
-        })
+        let wait = if self.behind { BEHIND_WAIT_SECONDS.min(self.wait_seconds) } else { self.wait_seconds };
+        Some(Request { path: format!("{}?{}={}", http::SNAPSHOT_PATH, http::WAIT_PARAMETER, wait), headers })
     }
 
     /// To be called when the request of [`Self::tick`] was handed to Envoy, or could not be.
@@ -162,12 +172,17 @@ impl Subscriber {
         let snapshot = Trust::decode(bytes)?;
         let etag = snapshot.etag();
         let adopted = trust.adopt(snapshot, now)?;
-        // Remembered even where older parts were not taken: asking again would only bring the same answer at once.
+        // Remembered even where older parts were not taken: asking again would only bring the same answer at once. But
+        // the controller then holds something that we do not enforce, so it is asked again soon, for newer times.
         self.held = Some(etag);
-        if let Some(lease) = &self.lease {
-            trust.post(shared, board, lease.id(), now);
+        self.behind = adopted == Adopted::PartlyOlder;
+        match &self.lease {
+            Some(lease) if !trust.post(shared, board, lease.id(), now) => {
+                self.held = None;
+                Err(Refusal::NotPosted)
+            }
+            _ => Ok(adopted),
         }
-        Ok(adopted)
     }
 
     /// Pauses double from a quarter of a second to two seconds: the controller is local, and every second without it
@@ -187,6 +202,8 @@ fn bounded(text: &str) -> String {
 }
 
 const FIRST_PAUSE_MS: u64 = 250;
+/// How soon a controller whose state was older than ours is asked again.
+const BEHIND_WAIT_SECONDS: u64 = 1;
 const MAX_PAUSE_MS: u64 = 2_000;
 /// Odd constant of a multiplicative hash (Knuth).
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -132,3 +132,56 @@ fn p12_staleness_counts_from_the_last_good_observation() {
     assert_eq!(trust.adopt(snapshot("k", 60_000), 61_000), Ok(Adopted::Confirmed));
     assert!(!trust.is_stale(&td("a.test"), minute, 61_001));
 }
+
+#[test]
+fn p12_when_the_clock_steps_back_the_held_times_do_not_pin_a_revoked_key() {
+    let hour = 3_600_000;
+    let minute = Duration::from_secs(60);
+    let (shared, board) = (FakeSharedData::default(), board());
+    let (mut holder, mut other) = (Trust::default(), Trust::default());
+    holder.adopt(snapshot("revoked", 5 * hour), 5 * hour).unwrap();
+    assert!(holder.post(&shared, &board, 1, 5 * hour));
+    other.refresh(&shared, &board, 5 * hour).unwrap();
+
+    let now = 4 * hour;
+    assert!(holder.is_stale(&td("a.test"), minute, now), "a time in the future confirms nothing");
+    assert!(!holder.post(&shared, &board, 1, now), "nor is it given to others");
+    assert_eq!(holder.adopt(snapshot("fresh", now), now), Ok(Adopted::Changed));
+    assert!(holder.post(&shared, &board, 1, now));
+    for _ in 0..3 {
+        other.refresh(&shared, &board, now).unwrap();
+        let mut reloaded = Trust::default();
+        reloaded.refresh(&shared, &board, now).unwrap();
+        assert_eq!([kids(&other), kids(&reloaded), kids(&holder)], [["fresh"], ["fresh"], ["fresh"]]);
+    }
+}
+
+#[test]
+fn b09_a_bundle_that_would_make_every_worker_pay_is_refused() {
+    let entry = json!({"kty": "oct", "kid": "k"});
+    let mut trust = Trust::default();
+    assert_eq!(
+        trust.adopt(with_jwks(&json!({"keys": vec![entry.clone(); 65]}), 1), 10),
+        Err(Refusal::Bundle)
+    );
+    let padded = json!({"keys": [], "pad": "x".repeat(64 * 1024)});
+    assert_eq!(trust.adopt(with_jwks(&padded, 1), 10), Err(Refusal::Bundle));
+    assert_eq!(trust.adopt(with_jwks(&json!({"keys": vec![entry; 64]}), 1), 10), Ok(Adopted::Changed));
+}
+
+#[test]
+fn b08_a_change_in_one_trust_domain_keeps_the_others_and_takes_the_new_keys() {
+    let two = |kid: &str, at| {
+        let (one, other) = (snapshot(kid, at), snapshot("stays", at));
+        let bundle = |snapshot: &Snapshot| snapshot.trust()[&td("a.test")].clone();
+        let trust = BTreeMap::from([(td("a.test"), bundle(&one)), (td("b.test"), bundle(&other))]);
+        Snapshot::new(trust, Observed { at, ..Observed::default() }).unwrap()
+    };
+    let mut trust = Trust::default();
+    for (kid, at) in [("k1", 1), ("k2", 2), ("k1", 3)] {
+        assert_eq!(trust.adopt(two(kid, at), 10), Ok(Adopted::Changed));
+        assert_eq!(kids(&trust), [kid]);
+        let other = trust.bundles().unwrap().get(&td("b.test")).unwrap();
+        assert_eq!(other.kids().collect::<Vec<_>>(), ["stays"]);
+    }
+}

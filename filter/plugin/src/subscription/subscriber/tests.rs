@@ -179,4 +179,45 @@ fn an_older_answer_of_another_replica_is_not_asked_for_again_and_again() {
     assert_eq!(header(&next, "if-none-match"), Some(snapshot("old", 800).etag().to_string().as_str()));
     let in_force = snapshot("new", 900).revision().to_string();
     assert_eq!(header(&next, "x-svidgate-revision"), Some(in_force.as_str()));
+    assert_eq!(next.path, "/v1/snapshot?wait=1", "but soon, for newer times");
+    vm.answer(&Response::Snapshot(&bytes("old", 901)), 2_100).unwrap();
+    assert_eq!(kids(&vm.trust), ["old"]);
+    assert_eq!(vm.tick(2_100).unwrap().path, "/v1/snapshot?wait=30");
+}
+
+#[test]
+fn b08_a_vm_that_gets_the_lease_back_does_not_ask_by_what_it_knew_before() {
+    let shared = FakeSharedData::default();
+    let (mut first, mut second) = (Vm::new(&shared), Vm::new(&shared));
+    first.tick(1_000);
+    first.answer(&Response::Snapshot(&bytes("a", 900)), 1_000).unwrap();
+    // The first VM is stuck for longer than the lease lasts; the second brings another state into force and dies.
+    assert!(second.tick(4_000).is_some());
+    second.answer(&Response::Snapshot(&bytes("b", 3_900)), 4_000).unwrap();
+    assert!(first.tick(4_001).is_none());
+    let asked = (4_250..).step_by(250).find_map(|now| first.tick(now)).unwrap();
+    let in_force = snapshot("b", 3_900).etag().to_string();
+    assert_eq!(header(&asked, "if-none-match"), Some(in_force.as_str()));
+}
+
+#[test]
+fn a_state_that_cannot_be_posted_for_the_others_is_asked_for_again() {
+    struct Full<'s>(&'s FakeSharedData);
+    impl crate::shared_data::SharedData for Full<'_> {
+        fn get(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+            self.0.get(key)
+        }
+        fn compare_and_set(&self, key: &str, value: &[u8], cas: u32) -> bool {
+            !key.contains("epoch") && self.0.compare_and_set(key, value, cas)
+        }
+    }
+    let shared = FakeSharedData::default();
+    let mut vm = Vm::new(&shared);
+    vm.tick(1_000);
+    let body = bytes("k1", 900);
+    let taken =
+        vm.subscriber.received(&Response::Snapshot(&body), &Full(&shared), &vm.board, &mut vm.trust, 1_000);
+    assert_eq!(taken, Err(Refusal::NotPosted));
+    assert!(vm.tick(1_001).is_none());
+    assert!(vm.tick(1_250).is_some());
 }

@@ -97,3 +97,47 @@ bench-refusals: setup ## Instructions that refusing costs, over those of a valid
 mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)
 	PATH="$$($(TOOLS) cargo-mutants):$$PATH" cargo mutants --package svidgate-jwt-svid --jobs 1 --timeout 120 \
 		--output target/mutants $(MUTANTS) -- --lib --tests
+
+# --- vectors, and the cores as Wasm ----------------------------------------------------------------------------------
+
+.PHONY: conformance
+conformance: setup ## Other people's vectors and every attack class: a table, and target/conformance/report.json
+	@cargo build $(WORKSPACE) --bins
+	target/debug/svidgate-conformance target/conformance/report.json
+
+# The same set as Wasm, on the target of the plugin. And the unit tests of the cores, on the target that has a standard
+# output: both run the same code of the same compiler.
+WASI_TARGET := wasm32-wasip1
+test: test-wasm
+.PHONY: test-wasm
+test-wasm: setup ## The conformance suite and the unit tests of the cores as Wasm under Node
+	@scripts/require.sh node
+	@rustup target list --installed | grep -qx $(WASI_TARGET) || rustup target add $(WASI_TARGET)
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$($(TOOLS) wasm-bindgen)/wasm-bindgen-test-runner" \
+		cargo test --locked --target $(WASM_TARGET) -p svidgate-conformance --test conformance -- --nocapture
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node $(CURDIR)/tests/tools/wasi.mjs" \
+		cargo test --locked --target $(WASI_TARGET) -p svidgate-config -p svidgate-jwt-svid -p svidgate-policy \
+		-p svidgate-snapshot --lib --test attacks
+
+lint: lint-verification
+.PHONY: lint-verification
+lint-verification:
+	scripts/check_verification.py
+
+# --- longer looks at the verification core ---------------------------------------------------------------------------
+
+.PHONY: fuzz
+fuzz: setup ## Fuzz every parser and the verification, FUZZ_SECONDS each (default 60); TARGETS="token jwk" chooses
+	@fuzz/run.sh $(TARGETS)
+
+# Symbols stay in and crates apart, so that valgrind can tell the measured calls; the rest is built as the plugin is.
+.PHONY: bench-refusals
+bench-refusals: setup ## Instructions that refusing costs, over those of a valid token (needs valgrind)
+	CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
+		cargo build --release --locked --target-dir target/refusals -p svidgate-jwt-svid --example refusal_cost
+	target/refusals/release/examples/refusal_cost
+
+.PHONY: mutants
+mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)
+	PATH="$$($(TOOLS) cargo-mutants):$$PATH" cargo mutants --package svidgate-jwt-svid --jobs 1 --timeout 120 \
+		--output target/mutants $(MUTANTS) -- --lib --tests

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says what is missing on this machine and how to install it, before anything else runs: require.sh rust python go
+# Says what is missing on this machine and how to install it, before anything else runs: require.sh rust python node go
 set -euo pipefail
 
 missing=()
@@ -14,6 +14,10 @@ for need in "$@"; do
         python)
             python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null && python3 -m pip --version >/dev/null 2>&1 ||
                 missing+=("Python 3.8 or newer with pip, which brings Envoy: apt-get install python3 python3-pip")
+            ;;
+        node)
+            node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null ||
+                missing+=("Node 20 or newer, which runs the tests that are Wasm: https://nodejs.org")
             ;;
         go)
             command -v go >/dev/null ||

@@ -80,24 +80,6 @@ need-go:
 spire: need-go
 	@$(TOOLS) spire >/dev/null
 
-# --- longer looks at the verification core ---------------------------------------------------------------------------
-
-.PHONY: fuzz
-fuzz: setup ## Fuzz every parser and the verification, FUZZ_SECONDS each (default 60); TARGETS="token jwk" chooses
-	@fuzz/run.sh $(TARGETS)
-
-# Symbols stay in and crates apart, so that valgrind can tell the measured calls; the rest is built as the plugin is.
-.PHONY: bench-refusals
-bench-refusals: setup ## Instructions that refusing costs, over those of a valid token (needs valgrind)
-	CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
-		cargo build --release --locked --target-dir target/refusals -p svidgate-jwt-svid --example refusal_cost
-	target/refusals/release/examples/refusal_cost
-
-.PHONY: mutants
-mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)
-	PATH="$$($(TOOLS) cargo-mutants):$$PATH" cargo mutants --package svidgate-jwt-svid --jobs 1 --timeout 120 \
-		--output target/mutants $(MUTANTS) -- --lib --tests
-
 # --- vectors, and the cores as Wasm ----------------------------------------------------------------------------------
 
 .PHONY: conformance

@@ -123,3 +123,16 @@ bench-refusals: setup ## Instructions that refusing costs, over those of a valid
 mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)
 	PATH="$$($(TOOLS) cargo-mutants):$$PATH" cargo mutants --package svidgate-jwt-svid --jobs 1 --timeout 120 \
 		--output target/mutants $(MUTANTS) -- --lib --tests
+
+# --- other implementations -------------------------------------------------------------------------------------------
+
+.PHONY: differential
+differential: setup ## 12,000 mutated tokens and every attack before other implementations; target/differential/report.json
+	cargo build $(WORKSPACE) --bins
+	target/debug/svidgate-differential
+
+# The same before SPIRE's own ValidateJWTSVID, as a part of `make e2e`; target/differential/report-spire.json
+e2e: differential-spire
+.PHONY: differential-spire
+differential-spire: need-go setup spire
+	cargo test $(WORKSPACE) --features svidgate-differential/spire --test spire -- --nocapture

@@ -12,40 +12,63 @@ use crate::programs::{Programs, free_port};
 use crate::slice::{CLIENT_ID, OTHER_ID, TRUST_DOMAIN, TrustSource};
 use crate::workload::Workload;
 
-/// SPIRE server and agent of the trust domain `example.org`.
+/// SPIRE server and agent of one trust domain, `example.org` unless told otherwise.
 #[derive(Debug)]
 pub struct Spire {
     // The agent ends first.
     agent: Option<Process>,
     server: Process,
     folder: PathBuf,
+    trust_domain: String,
+    federated: Vec<String>,
 }
 
 impl Spire {
     /// Starts both, with entries for the callers of the tests.
     pub fn start(folder: &Folder) -> Self {
+        Self::start_as(folder, TRUST_DOMAIN, &[])
+    }
+
+    /// As [`Spire::start`], in another trust domain, federated with others whose SPIFFE bundle documents are given.
+    pub fn start_as(folder: &Folder, trust_domain: &str, federated: &[(&str, &str)]) -> Self {
         let port = free_port();
-        folder.write("spire-server.conf", &server_conf(folder.path(), port));
-        folder.write("spire-agent.conf", &agent_conf(folder.path(), port));
+        folder.write("spire-server.conf", &server_conf(folder.path(), port, trust_domain));
+        folder.write("spire-agent.conf", &agent_conf(folder.path(), port, trust_domain));
         folder.subfolder("spire-server");
         folder.subfolder("spire-agent");
 
         let mut command = Command::new(Programs::spire("spire-server"));
         command.arg("run").arg("-config").arg(folder.join("spire-server.conf"));
         let server = Process::start("spire-server", command, folder.path());
-        let mut spire = Self { agent: None, server, folder: folder.path().to_owned() };
+        let mut spire = Self {
+            agent: None,
+            server,
+            folder: folder.path().to_owned(),
+            trust_domain: trust_domain.to_owned(),
+            federated: federated.iter().map(|(name, _)| format!("spiffe://{name}")).collect(),
+        };
         spire.await_server();
+        for (name, document) in federated {
+            let file = folder.write(&format!("{name}.json"), document).display().to_string();
+            let id = format!("spiffe://{name}");
+            spire.ask(&["bundle", "set", "-format", "spiffe", "-id", &id, "-path", &file]);
+        }
 
         folder.write("bundle.pem", &spire.ask(&["bundle", "show"]));
-        let token = spire.ask_json(&["token", "generate", "-spiffeID", AGENT_ALIAS]);
+        let token = spire.ask_json(&["token", "generate", "-spiffeID", &spire.id(AGENT_ALIAS)]);
         folder.write("join-token", token["value"].as_str().expect("a join token"));
         // Before the agent starts, so that it knows them from its first look.
         spire.register(CLIENT_ID, &[]);
         spire.register(OTHER_ID, &[]);
         spire.register(SHORT_LIVED_ID, &["-jwtSVIDTTL", "1"]);
         spire.start_agent();
-        Workload::new(&spire.socket()).await_token("svidgate-tests", CLIENT_ID);
+        Workload::new(&spire.socket()).await_token("svidgate-tests", &spire.id(CLIENT_ID));
         spire
+    }
+
+    /// An ID of the tests' trust domain, moved to this one.
+    pub fn id(&self, spiffe_id: &str) -> String {
+        spiffe_id.replacen(TRUST_DOMAIN, &self.trust_domain, 1)
     }
 
     /// Ends the agent.
@@ -72,8 +95,12 @@ impl Spire {
 
     fn register(&self, spiffe_id: &str, more: &[&str]) {
         let selector = format!("unix:uid:{}", rustix::process::getuid().as_raw());
-        let entry =
-            ["entry", "create", "-parentID", AGENT_ALIAS, "-spiffeID", spiffe_id, "-selector", &selector];
+        let (parent, id) = (self.id(AGENT_ALIAS), self.id(spiffe_id));
+        let mut entry =
+            vec!["entry", "create", "-parentID", &parent, "-spiffeID", &id, "-selector", &selector];
+        for federated in &self.federated {
+            entry.extend(["-federatesWith", federated]);
+        }
         self.ask(&[&entry, more].concat());
     }
 
@@ -134,14 +161,14 @@ impl TrustSource for Spire {
     }
 }
 
-fn server_conf(folder: &Path, port: u16) -> String {
+fn server_conf(folder: &Path, port: u16, trust_domain: &str) -> String {
     let folder = folder.display();
     format!(
         r#"server {{
   bind_address = "127.0.0.1"
   bind_port = "{port}"
   socket_path = "{folder}/spire-server.sock"
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{trust_domain}"
   data_dir = "{folder}/spire-server"
   log_level = "INFO"
 }}
@@ -159,14 +186,14 @@ plugins {{
     )
 }
 
-fn agent_conf(folder: &Path, port: u16) -> String {
+fn agent_conf(folder: &Path, port: u16, trust_domain: &str) -> String {
     let folder = folder.display();
     format!(
         r#"agent {{
   server_address = "127.0.0.1"
   server_port = "{port}"
   socket_path = "{folder}/spire-agent.sock"
-  trust_domain = "{TRUST_DOMAIN}"
+  trust_domain = "{trust_domain}"
   trust_bundle_path = "{folder}/bundle.pem"
   join_token_file = "{folder}/join-token"
   data_dir = "{folder}/spire-agent"

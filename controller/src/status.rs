@@ -193,7 +193,7 @@ mod tests {
             "workload_api": {"phase": "up", "since": "2025-11-25T11:00:00Z", "detail": null},
             "trust_domains": [{"trust_domain": "a.test", "kids": ["k\u{1b}[2J"], "observed_age_seconds": 0.25,
                 "current": true, "sequence": null, "ignored_keys": [{"kid": "twice", "reason": "two keys"}]}],
-            "refused_bundles": [],
+            "refused_bundles": [], "refused_bundles_total": 0,
             "summary": {"subscribers": count, "current": current, "behind": count - current, "without": 0, "held": 1},
             "subscribers": subscribers,
         }))

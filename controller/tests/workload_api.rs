@@ -149,18 +149,51 @@ async fn b6_a_call_that_is_refused_for_good_is_not_repeated_and_fails_health() {
 }
 
 #[tokio::test]
-async fn b9_a_message_beyond_the_limits_is_refused_whole() {
-    let setup = start_with(&[("a.test", &jwks(&["1"]))]).await;
-    let names: Vec<String> = (0..1001).map(|number| format!("td{number}.test")).collect();
-    let empty = r#"{"keys":[]}"#;
-    setup.agent.bundles(&names.iter().map(|name| (name.as_str(), empty)).collect::<Vec<_>>());
-    phase_is(&setup, "unreadable").await;
+async fn b9_a_federated_bundle_over_its_cap_is_refused_alone_and_ours_still_rotates() {
+    let setup = start_with(&[("own.test", &jwks(&["1"])), ("partner.test", &jwks(&["p"]))]).await;
+    let many: Vec<String> = (0..65).map(|number| number.to_string()).collect();
+    let grown = jwks(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    setup.agent.bundles(&[("own.test", &jwks(&["2"])), ("partner.test", &grown)]);
+    let answer = setup.snapshot_with(|snapshot| kids(snapshot, "own.test") == ["2"]).await;
+    assert_eq!(kids(&answer.snapshot(), "partner.test"), ["p"], "its last good one");
+    assert_eq!(domain(&setup, "partner.test").await["current"], false);
     let status = setup.json("/status").await;
-    let detail = status["workload_api"]["detail"].as_str().unwrap();
-    assert!(detail.contains("1001") && detail.contains("1000"), "{detail}");
-    let answer = setup.snapshot_with(|_| true).await;
-    assert_eq!(kids(&answer.snapshot(), "a.test"), ["1"]);
-    setup.agent.bundles(&[("a.test", &jwks(&["2"]))]);
-    setup.snapshot_with(|snapshot| kids(snapshot, "a.test") == ["2"]).await;
-    phase_is(&setup, "up").await;
+    assert_eq!(status["refused_bundles"][0]["name"], "spiffe://partner.test");
+    assert_eq!(status["refused_bundles"][0]["reason"], "the bundle has 65 keys, more than 64");
+    assert!(setup.get("/health").await.text().contains("degraded"));
+    let metrics = setup.get("/metrics").await.text();
+    assert!(metrics.lines().any(|line| line == "svidgate_bundles_refused 1.0"), "{metrics}");
+}
+
+/// A message of about 6 MB, over the default limit of gRPC clients, with more trust domains than a snapshot holds.
+/// Each of them is smaller than our own, which the agent names when it is asked.
+#[tokio::test]
+async fn b9_too_many_trust_domains_and_bytes_leave_out_others_and_ours_still_rotates() {
+    let setup = start_with(&[("own.test", &jwks(&["1"]))]).await;
+    setup.agent.identity("spiffe://own.test/svidgate");
+    let names: Vec<String> = (0..1500).map(|number| format!("td{number}.test")).collect();
+    let padded = format!(r#"{{"x":"{}","keys":[{}]}}"#, "x".repeat(4000), jwk("k"));
+    let mut bundles: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), padded.as_str())).collect();
+    let (first, second) = (jwks(&["2", "3", "4"]), jwks(&["3", "4", "5"]));
+    bundles.push(("own.test", &first));
+    setup.agent.bundles(&bundles);
+    let answer = setup.snapshot_with(|snapshot| kids(snapshot, "own.test") == ["2", "3", "4"]).await;
+    assert_eq!(answer.snapshot().trust().len(), 1000);
+    let status = setup.json("/status").await;
+    assert_eq!(status["workload_api"]["phase"], "up");
+    assert_eq!(status["refused_bundles_total"], 501);
+    let refused = status["refused_bundles"].as_array().unwrap();
+    assert_eq!(refused.len(), 100);
+    let reason = refused[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("1501") && reason.contains("1000") && refused[0]["left_out"] == true, "{reason}");
+    let health = setup.get("/health").await;
+    assert_eq!(health.status, StatusCode::OK);
+    assert!(health.text().contains("degraded"));
+    let metrics = setup.get("/metrics").await.text();
+    assert!(metrics.lines().any(|line| line == "svidgate_bundles_left_out 501.0"), "{metrics}");
+
+    bundles.pop();
+    bundles.push(("own.test", &second));
+    setup.agent.bundles(&bundles);
+    setup.snapshot_with(|snapshot| kids(snapshot, "own.test") == ["3", "4", "5"]).await;
 }

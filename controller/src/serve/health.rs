@@ -41,6 +41,7 @@ fn body(state: &store::State, health: Health, now: u64) -> Value {
                 "detail": state.detail,
                 "trust_domains": state.trust.len(),
                 "refused_bundles": state.refused.len(),
+                "left_out_bundles": state.left_out.len(),
             }
         }
     })
@@ -49,7 +50,7 @@ fn body(state: &store::State, health: Health, now: u64) -> Value {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
     Healthy,
-    /// An older state is in force and still good.
+    /// An older state is in force and still good, or a part of the state is not in force.
     Degraded,
     Unhealthy,
 }
@@ -66,7 +67,7 @@ impl Health {
 
 fn of(state: &store::State) -> Health {
     match state.phase {
-        Phase::Up if state.refused.is_empty() => Health::Healthy,
+        Phase::Up if state.refused.is_empty() && state.left_out.is_empty() => Health::Healthy,
         Phase::Up => Health::Degraded,
         Phase::Unreadable | Phase::Down if !state.trust.is_empty() => Health::Degraded,
         Phase::Unreadable | Phase::Down | Phase::Connecting | Phase::NoIdentity | Phase::Stopped => {

@@ -87,6 +87,18 @@ impl Collector for Metrics {
             "Bundles that were refused in messages that were taken",
             counters.refused_bundles,
         )?;
+        gauge(
+            out,
+            "bundles_refused",
+            "Bundles of the last message that were refused",
+            count(state.refused.len()),
+        )?;
+        gauge(
+            out,
+            "bundles_left_out",
+            "Bundles for which the snapshot has no room: their trust domains are not in force",
+            count(state.left_out.len()),
+        )?;
         // Their number is bounded by the limit on trust domains.
         let observed = state.observed(now).unwrap_or_default();
         let ages: Vec<(&str, f64)> = observed

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscribers::Subscriber;
 use crate::clock;
-use crate::store::{Held, State, Store};
+use crate::store::{self, Held, State, Store};
 
 /// The whole answer. Times are RFC 3339, ages are seconds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,8 +19,11 @@ pub struct Report {
     pub workload_api: Source,
     /// Bundles in force, by trust domain.
     pub trust_domains: Vec<TrustDomain>,
-    /// Bundles of the last message that were refused.
+    /// Bundles of the last message that were refused, and good ones for which the snapshot has no room; the first
+    /// hundred of each.
     pub refused_bundles: Vec<Refused>,
+    /// How many there are of both.
+    pub refused_bundles_total: usize,
     /// Sums over the subscribers.
     pub summary: Summary,
     /// Who asked for snapshots lately.
@@ -64,13 +67,15 @@ pub struct IgnoredKey {
     pub reason: String,
 }
 
-/// A bundle that was refused.
+/// A bundle that was refused or left out.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Refused {
     /// The name under which it came.
     pub name: String,
     /// Why.
     pub reason: String,
+    /// Whether it is good and only had no room.
+    pub left_out: bool,
 }
 
 /// Sums over the subscribers.
@@ -122,11 +127,8 @@ impl Report {
                 detail: state.detail.clone(),
             },
             trust_domains: trust_domains(&state, now),
-            refused_bundles: state
-                .refused
-                .iter()
-                .map(|refused| Refused { name: refused.name.clone(), reason: refused.reason.clone() })
-                .collect(),
+            refused_bundles: refused(&state.refused, false).chain(refused(&state.left_out, true)).collect(),
+            refused_bundles_total: state.refused.len().saturating_add(state.left_out.len()),
             summary: Summary::of(&subscribers),
             revision,
             subscribers,
@@ -147,6 +149,14 @@ impl Summary {
             held: subscribers.iter().map(|s| s.held).sum(),
         }
     }
+}
+
+fn refused(bundles: &[store::Refused], left_out: bool) -> impl Iterator<Item = Refused> {
+    bundles.iter().take(MAX_REFUSED).map(move |bundle| Refused {
+        name: bundle.name.clone(),
+        reason: bundle.reason.clone(),
+        left_out,
+    })
 }
 
 fn trust_domains(state: &State, now: u64) -> Vec<TrustDomain> {
@@ -193,3 +203,6 @@ fn subscriber_status(subscriber: Subscriber, in_force: &Option<String>, now: u64
 pub(super) fn seconds(millis: u64) -> f64 {
     std::time::Duration::from_millis(millis).as_secs_f64()
 }
+
+/// A message may have very many.
+const MAX_REFUSED: usize = 100;

@@ -1,12 +1,12 @@
 //! What the controller holds. The one place where state changes; everyone else reads or waits.
 
+mod fit;
 mod state;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Bytes;
-use svidgate_snapshot::{ETag, Limits, Revision, Snapshot, SnapshotError, TrustBundle};
+use svidgate_snapshot::{ETag, Limits, Revision};
 use tokio::sync::watch;
 
 pub use state::{Counters, Event, Held, Message, Phase, Refused, State};
@@ -45,12 +45,13 @@ impl Store {
 
     /// Takes an event in. Waiters wake exactly when the revision changes.
     ///
-    /// A state that would make a snapshot beyond the limits is not taken: the last good one stays in force, and the
-    /// refusal shows in [`State::phase`].
+    /// Trust domains for which a snapshot within the limits has no room are left out, which shows in
+    /// [`State::left_out`]. A state that makes no snapshot at all is not taken: the last good one stays in force, and
+    /// the refusal shows in [`State::phase`].
     pub fn apply(&self, event: Event, now: u64) {
         let mut inner = self.lock();
         let mut next = inner.state.next(event, now);
-        let encoded = match encode(&next, now, &self.limits) {
+        let encoded = match fit::encode(&mut next, now, &self.limits) {
             Ok(encoded) => encoded,
             Err(error) => {
                 tracing::error!(%error, "the new state was refused; the last good one stays in force");
@@ -65,6 +66,7 @@ impl Store {
                 "the source changed"
             );
         }
+        complain(&inner.state, &next);
         inner.state = next;
         if revision_of(&inner.encoded) == revision_of(&encoded) {
             return;
@@ -97,7 +99,7 @@ impl Store {
         if fresh {
             return Some(held);
         }
-        match encode(&inner.state, now, &self.limits) {
+        match fit::encode(&mut inner.state.clone(), now, &self.limits) {
             Ok(Some(encoded)) => {
                 inner.encoded = Some(Arc::clone(&encoded));
                 Some(encoded)
@@ -137,25 +139,27 @@ impl Store {
     }
 }
 
-fn encode(state: &State, now: u64, limits: &Limits) -> Result<Option<Arc<Encoded>>, SnapshotError> {
-    let Some(observed) = state.observed(now) else { return Ok(None) };
-    let mut trust = BTreeMap::new();
-    for (domain, held) in &state.trust {
-        let bundle = &held.bundle;
-        let section = TrustBundle::new(&bundle.jwks(), bundle.sequence(), bundle.refresh_hint(), SOURCE)?;
-        trust.insert(domain.clone(), section);
+/// Says once what has no room.
+fn complain(before: &State, after: &State) {
+    let names = |state: &State| state.left_out.iter().map(|bundle| bundle.name.clone()).collect::<Vec<_>>();
+    let (known, left_out) = (names(before), names(after));
+    if known == left_out {
+        return;
     }
-    let snapshot = Snapshot::new(trust, observed)?;
-    let bytes = Bytes::from(snapshot.encode(limits)?);
-    Ok(Some(Arc::new(Encoded { etag: snapshot.etag(), bytes })))
+    match after.left_out.first() {
+        None => tracing::info!("the snapshot has room for every trust domain again"),
+        Some(first) => tracing::error!(
+            count = left_out.len(),
+            largest = first.name,
+            reason = first.reason,
+            "trust domains are left out of the snapshot; their tokens are refused"
+        ),
+    }
 }
 
 fn revision_of(encoded: &Option<Arc<Encoded>>) -> Option<&Revision> {
     encoded.as_ref().map(|encoded| &encoded.etag.revision)
 }
-
-/// Name of the only source in `source` of a bundle.
-const SOURCE: &str = "workload_api";
 
 /// How long a snapshot may be sent again with the same `observed` while the source is up.
 const REUSE_MILLIS: u64 = 1000;

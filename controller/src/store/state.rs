@@ -17,6 +17,10 @@ pub struct State {
     pub trust: BTreeMap<TrustDomain, Held>,
     /// Bundles of the last message that were refused.
     pub refused: Vec<Refused>,
+    /// Bundles that are good but for which the snapshot has no room; their trust domains are not in force.
+    pub left_out: Vec<Refused>,
+    /// Our own trust domain, as far as the source told it.
+    pub own: Option<TrustDomain>,
     /// What was counted since the start.
     pub counters: Counters,
     /// Last moment at which the set of trust domains was known; `None` before the first answer of the source.
@@ -31,7 +35,7 @@ pub enum Phase {
     Connecting,
     /// The stream is open and its last message is in force: what is held holds now.
     Up,
-    /// The stream is open, but its last message was refused whole. The one before stays in force.
+    /// The stream is open, but no snapshot could be made of its last message. The one before stays in force.
     Unreadable,
     /// No stream. The last message stays in force; the source is tried again.
     Down,
@@ -67,7 +71,7 @@ pub struct Held {
     seen: u64,
 }
 
-/// A bundle that was refused.
+/// A bundle that was refused or left out.
 #[derive(Clone, Debug)]
 pub struct Refused {
     /// The name under which it came, fit to be shown.
@@ -96,7 +100,7 @@ pub struct Counters {
 pub enum Event {
     /// A message: the full state of the source (checklist B5).
     Message(Message),
-    /// A message arrived that cannot be used at all; why.
+    /// A message arrived of which no snapshot can be made; why.
     Refused(String),
     /// The stream ended or could not be opened; why.
     Down(String),
@@ -114,6 +118,8 @@ pub struct Message {
     /// Bundles that cannot. One bad bundle does not hold back the others: a federated trust domain must not be
     /// able to stop our own from rotating.
     pub refused: Vec<Refused>,
+    /// Our own trust domain, if the source was asked and told it. It is the last that a full snapshot leaves out.
+    pub own: Option<TrustDomain>,
 }
 
 impl State {
@@ -169,6 +175,14 @@ impl State {
         Some(Observed { at, domains })
     }
 
+    /// Takes a trust domain out of force because there is no room for it; why.
+    pub(super) fn leave_out(&mut self, domain: &TrustDomain, reason: String) {
+        if self.trust.remove(domain).is_some() {
+            let (name, trust_domain) = (domain.to_string(), Some(domain.clone()));
+            self.left_out.push(Refused { name, trust_domain, reason });
+        }
+    }
+
     fn moved(&self, seen: u64, current: bool, now: u64) -> u64 {
         if self.phase == Phase::Up && current { later(seen, now) } else { seen }
     }
@@ -196,6 +210,8 @@ impl State {
             }
         }
         self.refused = message.refused;
+        self.left_out.clear();
+        self.own = message.own.or(self.own.take());
         self.set_seen = Some(self.set_seen.map_or(now, |seen| later(seen, now)));
     }
 }

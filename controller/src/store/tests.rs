@@ -34,7 +34,7 @@ fn refusing(bundles: &[(&str, &str)], refused: &[&str]) -> Event {
             reason: "not a JWK set".to_owned(),
         })
         .collect();
-    Event::Message(Message { bundles, refused })
+    Event::Message(Message { bundles, refused, own: None })
 }
 
 fn down() -> Event {
@@ -178,15 +178,84 @@ fn a_snapshot_says_what_is_held_and_its_times_move_while_the_source_is_up() {
 }
 
 #[test]
-fn b9_a_state_too_large_for_a_snapshot_is_refused_and_the_last_good_one_stays() {
-    let store = Store::new(Limits { max_trust_domains: 1, ..Limits::default() });
-    store.apply(message(&[("a.test", "1")]), 10);
-    let before = store.revision();
-    store.apply(message(&[("a.test", "2"), ("b.test", "2")]), 20);
-    assert_eq!(store.revision(), before);
+fn b9_what_has_no_room_in_a_snapshot_is_left_out_and_the_rest_changes_all_the_same() {
+    let store = Store::new(Limits { max_trust_domains: 2, ..Limits::default() });
+    store.apply(message(&[("a.test", "1"), ("b.test", "long id")]), 10);
+    store.apply(message(&[("a.test", "2"), ("b.test", "long id"), ("c.test", "3")]), 20);
+    assert_eq!(decoded_kids(&store, 20), [("a.test", "2"), ("c.test", "3")].map(owned));
     let state = store.state();
-    assert_eq!(state.phase, Phase::Unreadable);
-    assert_eq!(state.detail.as_deref(), Some("snapshot has 2 trust domains, more than the limit of 1"));
-    assert_eq!(seen(&state, 99), (pairs(&[("a.test", 20)]), 20));
-    assert_eq!((state.counters.messages, state.counters.refused_messages), (1, 1));
+    assert_eq!((state.phase, state.counters.messages), (Phase::Up, 2));
+    assert_eq!(state.left_out.len(), 1);
+    assert_eq!(state.left_out[0].name, "b.test");
+    assert_eq!(
+        state.left_out[0].reason,
+        "no room: snapshot has 3 trust domains, more than the limit of 2, and the largest are left out first"
+    );
+    // There is room again.
+    store.apply(message(&[("a.test", "2"), ("b.test", "long id")]), 30);
+    assert_eq!(decoded_kids(&store, 30), [("a.test", "2"), ("b.test", "long id")].map(owned));
+    assert!(store.state().left_out.is_empty());
+}
+
+#[test]
+fn b9_a_trust_domain_that_grows_pushes_out_itself_and_not_our_own() {
+    let small = [("a.test", "1"), ("b.test", "2"), ("own.test", "the longest id of the small ones")];
+    let of = |grown: &str| {
+        let grown = [("grown.test", grown)];
+        let bundles = small.iter().chain(&grown);
+        let bundles = bundles.map(|(name, kid)| (domain(name), bundle(kid))).collect();
+        Event::Message(Message { bundles, own: Some(domain("own.test")), ..Message::default() })
+    };
+    let now = 1_764_072_000_000;
+    let whole = Store::new(Limits::default());
+    whole.apply(of("3"), now);
+    let max_bytes = whole.snapshot(now).unwrap().bytes.len() + 100;
+    let store = Store::new(Limits { max_bytes, ..Limits::default() });
+    store.apply(of("3"), now);
+    assert_eq!(store.state().left_out.len(), 0);
+    store.apply(of(&"x".repeat(200)), now);
+    assert_eq!(decoded_kids(&store, now), small.map(owned));
+    // Where nothing large is to blame, our own is the last to go although it is the largest.
+    let store = Store::new(Limits { max_bytes: 600, ..Limits::default() });
+    store.apply(of("3"), now);
+    assert_eq!(decoded_kids(&store, now), [small[2]].map(owned));
+    // Who is ours was said once; a later message that does not say it changes nothing.
+    store.apply(message(&small), now);
+    assert_eq!(decoded_kids(&store, now), [small[2]].map(owned));
+}
+
+#[test]
+fn b9_what_is_left_out_is_the_least_that_makes_room() {
+    let names: Vec<String> = (0..60).map(|number| format!("td{number:02}.test")).collect();
+    let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "kid")).collect();
+    let now = 1_764_072_000_000;
+    let whole = Store::new(Limits::default());
+    whole.apply(message(&all), now);
+    let full = whole.snapshot(now).unwrap().bytes.len();
+    for spare in [0, 1, 300, 301, 5_000] {
+        let store = Store::new(Limits { max_bytes: full - spare, ..Limits::default() });
+        store.apply(message(&all), now);
+        let bytes = store.snapshot(now).unwrap().bytes.len();
+        let each = full / all.len();
+        assert!(bytes <= full - spare && bytes + 2 * each > full - spare, "{spare}: {bytes} of {full}");
+        let left_out = store.state().left_out.len();
+        assert_eq!(decoded_kids(&store, now).len() + left_out, all.len());
+        assert!((spare > 0) == (left_out > 0));
+        // Of equal size: by name.
+        assert!(store.state().left_out.iter().zip(&names).all(|(left_out, name)| left_out.name == *name));
+    }
+}
+
+/// The trust domains of the snapshot, each with the id of its only key.
+fn decoded_kids(store: &Store, now: u64) -> Vec<(String, String)> {
+    let snapshot = Snapshot::decode(&store.snapshot(now).unwrap().bytes, &Limits::default()).unwrap();
+    let kid = |jwks: &str| {
+        let jwks: Value = serde_json::from_str(jwks).unwrap();
+        jwks["keys"][0]["kid"].as_str().unwrap().to_owned()
+    };
+    snapshot.trust().iter().map(|(domain, bundle)| (domain.to_string(), kid(bundle.jwks()))).collect()
+}
+
+fn owned((name, kid): (&str, &str)) -> (String, String) {
+    (name.to_owned(), kid.to_owned())
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use svidgate_controller::workload_api::pb;
 use svidgate_controller::workload_api::pb::spiffe_workload_api_server::{
@@ -30,6 +30,7 @@ pub struct FakeAgent {
     path: PathBuf,
     says: watch::Sender<Says>,
     calls: Arc<AtomicUsize>,
+    identity: Arc<Mutex<Option<String>>>,
     /// Of its own, so that its end closes every connection as the end of a process does.
     runtime: Option<Runtime>,
 }
@@ -41,6 +42,7 @@ impl FakeAgent {
             path: path.to_owned(),
             says: watch::Sender::new(Says::Bundles(HashMap::new())),
             calls: Arc::default(),
+            identity: Arc::default(),
             runtime: None,
         };
         agent.up();
@@ -58,6 +60,11 @@ impl FakeAgent {
             .map(|(name, jwks)| (format!("spiffe://{name}"), jwks.as_bytes().to_vec()))
             .collect();
         self.says.send_replace(Says::Bundles(bundles));
+    }
+
+    /// Gives this SPIFFE ID to who asks for an X.509-SVID; nobody gets one before.
+    pub fn identity(&self, spiffe_id: &str) {
+        *self.identity.lock().unwrap() = Some(spiffe_id.to_owned());
     }
 
     /// Ends every stream with this code, and answers new ones so.
@@ -87,7 +94,11 @@ impl FakeAgent {
         let _ = std::fs::remove_file(&self.path);
         let listener = std::os::unix::net::UnixListener::bind(&self.path).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let service = Service { says: self.says.subscribe(), calls: Arc::clone(&self.calls) };
+        let service = Service {
+            says: self.says.subscribe(),
+            calls: Arc::clone(&self.calls),
+            identity: Arc::clone(&self.identity),
+        };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.spawn(async move {
@@ -109,6 +120,7 @@ impl Drop for FakeAgent {
 struct Service {
     says: watch::Receiver<Says>,
     calls: Arc<AtomicUsize>,
+    identity: Arc<Mutex<Option<String>>>,
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -123,9 +135,7 @@ impl SpiffeWorkloadApi for Service {
         &self,
         request: Request<pb::JwtBundlesRequest>,
     ) -> Result<Response<Self::FetchJWTBundlesStream>, Status> {
-        if request.metadata().get("workload.spiffe.io").is_none_or(|value| value != "true") {
-            return Err(Status::invalid_argument("security header missing from request"));
-        }
+        require_header(&request)?;
         self.calls.fetch_add(1, Ordering::SeqCst);
         let (answers, receiver) = mpsc::channel(1);
         let mut says = self.says.clone();
@@ -148,9 +158,14 @@ impl SpiffeWorkloadApi for Service {
 
     async fn fetch_x509svid(
         &self,
-        _: Request<pb::X509svidRequest>,
+        request: Request<pb::X509svidRequest>,
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
-        Err(Status::unimplemented("not in this fake"))
+        require_header(&request)?;
+        let identity = self.identity.lock().unwrap().clone();
+        let spiffe_id = identity.ok_or_else(|| Status::permission_denied("no identity issued"))?;
+        let svid = pb::X509svid { spiffe_id, x509_svid_key: vec![1; 100], ..pb::X509svid::default() };
+        let answer = pb::X509svidResponse { svids: vec![svid], ..pb::X509svidResponse::default() };
+        Ok(Response::new(Box::pin(tokio_stream::once(Ok(answer)))))
     }
 
     async fn fetch_x509_bundles(
@@ -173,4 +188,11 @@ impl SpiffeWorkloadApi for Service {
     ) -> Result<Response<pb::ValidateJwtsvidResponse>, Status> {
         Err(Status::unimplemented("not in this fake"))
     }
+}
+
+fn require_header<T>(request: &Request<T>) -> Result<(), Status> {
+    if request.metadata().get("workload.spiffe.io").is_none_or(|value| value != "true") {
+        return Err(Status::invalid_argument("security header missing from request"));
+    }
+    Ok(())
 }

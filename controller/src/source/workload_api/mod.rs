@@ -4,6 +4,7 @@
 //! client library that parses them into a map by `kid` first would hide two keys under one `kid` (checklist B2).
 
 mod channel;
+mod identity;
 mod message;
 mod outcome;
 mod pause;
@@ -14,11 +15,12 @@ use std::time::Duration;
 use spiffe::transport::Endpoint;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::clock;
 use crate::source::Limits;
-use crate::store::{Event, Message, Store};
+use crate::store::{Event, Message, Refused, Store};
 use crate::workload_api::SECURITY_HEADER;
 use crate::workload_api::pb::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use crate::workload_api::pb::{JwtBundlesRequest, JwtBundlesResponse};
@@ -71,47 +73,53 @@ async fn messages(
     store: &Store,
     good: &mut bool,
 ) -> Result<(), Status> {
-    let (mut stream, mut next) = open(endpoint, limits).await?;
+    let channel = channel::connect(endpoint).await?;
+    let (mut stream, mut next) = open(channel.clone(), limits).await?;
+    let mut own = None;
     while let Some(response) = next {
-        let event = match message::read(response, limits) {
-            Ok(message) => {
-                for refused in &message.refused {
-                    tracing::warn!(name = refused.name, reason = refused.reason, "a bundle was refused");
-                }
-                *good = true;
-                Event::Message(message)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a message was refused whole; the last good one stays in force");
-                Event::Refused(error.to_string())
-            }
-        };
-        store.apply(event, clock::unix_millis());
+        let ask = own.is_none() && message::may_not_fit(&response);
+        let mut message = message::read(response, limits);
+        complain(&message.refused);
+        if ask {
+            own = identity::trust_domain(channel.clone()).await;
+        }
+        message.own.clone_from(&own);
+        *good = true;
+        store.apply(Event::Message(message), clock::unix_millis());
         next = stream.message().await?;
     }
     Ok(())
 }
 
+/// One line for each bundle, but a message may have very many.
+fn complain(refused: &[Refused]) {
+    for refused in refused.iter().take(MAX_COMPLAINTS) {
+        tracing::warn!(name = refused.name, reason = refused.reason, "a bundle was refused");
+    }
+    let others = refused.len().saturating_sub(MAX_COMPLAINTS);
+    if others > 0 {
+        tracing::warn!(others, "more bundles were refused");
+    }
+}
+
 /// The bundles of this moment: the first message of a stream that is then closed.
 ///
 /// # Errors
-/// When the Workload API cannot be reached, refuses the call, or sends a message that is refused whole.
+/// When the Workload API cannot be reached, refuses the call, or sends a message beyond the limit on its size.
 pub async fn fetch(endpoint: &Endpoint, limits: &Limits) -> Result<Message, Status> {
-    let (_, first) = open(endpoint, limits).await?;
+    let (_, first) = open(channel::connect(endpoint).await?, limits).await?;
     let response = first.ok_or_else(|| Status::unavailable("the stream ended before its first message"))?;
-    message::read(response, limits).map_err(|error| Status::resource_exhausted(error.to_string()))
+    Ok(message::read(response, limits))
 }
 
 type Messages = (Streaming<JwtBundlesResponse>, Option<JwtBundlesResponse>);
 
 /// A stream and its first message, which is due at once; an agent that hangs before it would otherwise never be tried
 /// again. Later ones come when something changes, which may be never.
-async fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Messages, Status> {
-    let channel = channel::connect(endpoint).await?;
+async fn open(channel: Channel, limits: &Limits) -> Result<Messages, Status> {
     let mut client =
         SpiffeWorkloadApiClient::new(channel).max_decoding_message_size(limits.max_message_bytes);
-    let mut request = Request::new(JwtBundlesRequest {});
-    request.metadata_mut().insert(SECURITY_HEADER, MetadataValue::from_static("true"));
+    let request = with_header(Request::new(JwtBundlesRequest {}));
     tokio::time::timeout(FIRST_MESSAGE, async {
         let mut stream = client.fetch_jwt_bundles(request).await?.into_inner();
         let first = stream.message().await?;
@@ -121,4 +129,10 @@ async fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Messages, Status> 
     .map_err(|_| Status::new(Code::Unavailable, format!("no message within {FIRST_MESSAGE:?}")))?
 }
 
+fn with_header<T>(mut request: Request<T>) -> Request<T> {
+    request.metadata_mut().insert(SECURITY_HEADER, MetadataValue::from_static("true"));
+    request
+}
+
+const MAX_COMPLAINTS: usize = 20;
 const FIRST_MESSAGE: Duration = Duration::from_secs(30);

@@ -1,0 +1,91 @@
+//! A snapshot of the state, or of as much of it as fits.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use svidgate_jwt_svid::TrustDomain;
+use svidgate_snapshot::{Limits, Observed, Snapshot, SnapshotError, TrustBundle};
+
+use super::{Encoded, State};
+
+/// Encodes the state. Trust domains for which there is no room are taken out of it: the largest first, then by name,
+/// and our own last, however large. A trust domain that grows thereby pushes out itself, and none can keep the others
+/// from changing.
+///
+/// `None` before the first answer of the source.
+///
+/// # Errors
+/// [`SnapshotError::Malformed`], and any other when not even an empty state fits.
+pub(super) fn encode(
+    state: &mut State,
+    now: u64,
+    limits: &Limits,
+) -> Result<Option<Arc<Encoded>>, SnapshotError> {
+    let Some(observed) = state.observed(now) else { return Ok(None) };
+    let mut trust = BTreeMap::new();
+    for (domain, held) in &state.trust {
+        let bundle = &held.bundle;
+        let section = TrustBundle::new(&bundle.jwks(), bundle.sequence(), bundle.refresh_hint(), SOURCE)?;
+        trust.insert(domain.clone(), section);
+    }
+    let mut error = match try_encode(&trust, &observed, limits) {
+        Err(error @ (SnapshotError::TooLarge { .. } | SnapshotError::TooManyTrustDomains { .. })) => error,
+        result => return result.map(Some),
+    };
+    let mut sizes = BTreeMap::new();
+    for (domain, section) in &trust {
+        sizes.insert(domain.clone(), size(domain, section)?);
+    }
+    let reason = format!("no room: {error}, and the largest are left out first");
+    let mut total = sizes.values().copied().fold(ENVELOPE, usize::saturating_add);
+    for (domain, size) in largest_first(sizes, state.own.as_ref()) {
+        let seems_to_fit = total <= limits.max_bytes && trust.len() <= limits.max_trust_domains;
+        if seems_to_fit {
+            match try_encode(&trust, &observed, limits) {
+                Err(still) => error = still,
+                Ok(encoded) => return Ok(Some(encoded)),
+            }
+        }
+        total = total.saturating_sub(size);
+        trust.remove(&domain);
+        state.leave_out(&domain, reason.clone());
+    }
+    try_encode(&trust, &observed, limits).map(Some).map_err(|_| error)
+}
+
+fn largest_first(
+    sizes: BTreeMap<TrustDomain, usize>,
+    own: Option<&TrustDomain>,
+) -> Vec<(TrustDomain, usize)> {
+    let mut order: Vec<_> = sizes.into_iter().collect();
+    order.sort_by_key(|(domain, size)| (Some(domain) == own, Reverse(*size)));
+    order
+}
+
+/// What a trust domain takes of a snapshot in bytes, rounded up.
+fn size(domain: &TrustDomain, section: &TrustBundle) -> Result<usize, SnapshotError> {
+    let section = serde_json::to_vec(section).map_err(|error| SnapshotError::Malformed(error.to_string()))?;
+    let names = domain.as_str().len().saturating_mul(2);
+    Ok(section.len().saturating_add(names).saturating_add(PUNCTUATION))
+}
+
+fn try_encode(
+    trust: &BTreeMap<TrustDomain, TrustBundle>,
+    observed: &Observed,
+    limits: &Limits,
+) -> Result<Arc<Encoded>, SnapshotError> {
+    let snapshot = Snapshot::new(trust.clone(), observed.clone())?;
+    let bytes = Bytes::from(snapshot.encode(limits)?);
+    Ok(Arc::new(Encoded { etag: snapshot.etag(), bytes }))
+}
+
+/// Name of the only source in `source` of a bundle.
+const SOURCE: &str = "workload_api";
+
+/// Quotes, colons and commas around a trust domain, and a time of 13 digits.
+const PUNCTUATION: usize = 21;
+
+/// A snapshot without a trust domain has fewer bytes.
+const ENVELOPE: usize = 256;

@@ -1,5 +1,7 @@
 //! Structured logs on standard error.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -16,7 +18,10 @@ pub fn init(log: &Log) {
         Targets::new().with_default(log.level.min(LevelFilter::WARN)).with_target("svidgate", log.level);
     let layer = match log.format {
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
-        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
+        // Colours are for a terminal, not for a file.
+        LogFormat::Text => {
+            fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed()
+        }
     };
     // Only fails when a subscriber is already there, as in tests.
     let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use svidgate_tests::{CLIENT_ID, Dev, Request, Slice, assert_admitted, poll};
+use svidgate_tests::{CLIENT_ID, Dev, Request, Slice, assert_admitted, identities, poll};
 
 #[test]
 fn v17_identity_in_request_trailers_is_removed() {
@@ -30,6 +30,17 @@ fn v17_identity_in_request_trailers_is_removed() {
         assert_eq!(answer.status, 200, "{answer:?}");
         poll("both spellings are removed", PATIENCE, || (stripped() == before + 2).then_some(()));
     }
+}
+
+#[test]
+fn a_header_that_is_not_utf8_beside_a_good_token_is_none_of_our_business() {
+    let mut slice = Slice::<Dev>::start();
+    for mut connection in slice.envoy.connection_to_each_worker() {
+        let request = Request::get("/").bearer(slice.token()).header("x-note", b"caf\xe9 \xff\xfe");
+        let answer = connection.send(&request).expect("an answer from Envoy");
+        assert_eq!((answer.status, identities(&answer)), (200, vec![CLIENT_ID.to_owned()]), "{answer:?}");
+    }
+    slice.envoy.assert_healthy();
 }
 
 #[test]

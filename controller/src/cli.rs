@@ -140,9 +140,9 @@ const EX_USAGE: u8 = 64;
 const EXAMPLES: &str = "\
 Examples:
   Try it with nothing installed
-    svidgate dev run --socket /tmp/agent.sock
-    export SPIFFE_ENDPOINT_SOCKET=unix:///tmp/agent.sock
-    export SVIDGATE_SERVER_SOCKET=/tmp/svidgate.sock
+    svidgate dev run --socket /tmp/svidgate/agent.sock
+    export SPIFFE_ENDPOINT_SOCKET=unix:///tmp/svidgate/agent.sock
+    export SVIDGATE_SERVER_SOCKET=/tmp/svidgate/controller.sock
     svidgate run
 
   With SPIRE
@@ -168,7 +168,8 @@ Settings (YAML), with their defaults:
     # Required, or $SPIFFE_ENDPOINT_SOCKET: unix: with a path, tcp: with IP:PORT
     socket: unix:///run/spire/sockets/agent.sock
   server:
-    # Envoy's cluster points here
+    # Envoy's cluster points here. The folder must belong to root or to the
+    # controller's user, and nobody else may be able to write to it
     socket: /run/svidgate/controller.sock
     # Who may connect: owner and group
     mode: \"0660\"
@@ -190,7 +191,7 @@ SIGTERM and SIGINT end it gracefully; a second one ends it at once.";
 const STATUS_HELP: &str = "\
 Examples:
   svidgate status
-  svidgate status --socket /tmp/svidgate.sock --json | jq .summary
+  svidgate status --socket /tmp/svidgate/controller.sock --json | jq .summary
 
 A subscriber is `current` when it enforces the revision in force. When all are,
 an old key can be revoked without refusing anyone who holds a new token.";

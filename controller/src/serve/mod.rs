@@ -1,6 +1,7 @@
 //! What the controller gives away, over one Unix socket: snapshots for filters, and health, status and metrics for
 //! operators. Nothing here changes state.
 
+mod folder;
 mod health;
 mod metrics;
 pub mod report;

@@ -1,9 +1,9 @@
 //! The Unix socket: who may reach it, and what becomes of its file.
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, Permissions};
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::Instant;
 
+use super::folder;
 use crate::config::Server;
 
 /// Why there is no socket to serve on.
@@ -25,9 +26,30 @@ pub enum SocketError {
     /// There is something else under that name; it is left alone.
     #[error("{}: exists and is no socket", .0.display())]
     NotASocket(PathBuf),
-    /// Anyone could replace the socket by their own and hand out keys.
-    #[error("{}: is writable by everyone; set its sticky bit or take another folder", .0.display())]
-    WritableByEveryone(PathBuf),
+    /// Others could put a socket of their own in this place and hand out keys.
+    #[error(
+        "{}: has mode {mode:04o}, so others could put another socket in place: take a folder that only its owner can \
+         write",
+        path.display()
+    )]
+    WritableByOthers {
+        /// The folder in question.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Another user could do so.
+    #[error(
+        "{}: belongs to user {uid}, who could replace the socket: it must belong to root or to the user that serves \
+         on the socket",
+        path.display()
+    )]
+    OwnedByAnother {
+        /// The folder or link in question.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
+    },
     /// The system refused.
     #[error("{}: {action}: {source}", path.display())]
     System {
@@ -51,23 +73,25 @@ pub struct Socket {
 
 impl Socket {
     /// Binds the socket with its mode already set: there is no moment at which others could connect. The folder is
-    /// made if only its last part is missing; the file of a dead process is replaced.
+    /// made if only its last part is missing, and must be one in which nobody else can put a socket in this place; the
+    /// file of a dead process is replaced.
     ///
     /// # Errors
     /// [`SocketError`].
     pub async fn bind(server: &Server) -> Result<Self, SocketError> {
         let path = &server.socket;
         let folder = path.parent().unwrap_or(Path::new("/"));
-        check_folder(folder)?;
+        folder::prepare(folder)?;
         check_free(path).await?;
 
         // Bound in a folder that only we can enter, then moved into place.
-        let private = folder.join(format!(".{}", std::process::id()));
         let system = |action| move |source| SocketError::System { path: path.clone(), action, source };
-        let _ = std::fs::remove_dir_all(&private);
-        DirBuilder::new().mode(0o700).create(&private).map_err(system("creating a folder beside it"))?;
-        let private = RemoveFolder(private);
-        let early = private.0.join("s");
+        let private = tempfile::Builder::new()
+            .prefix(".")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(folder)
+            .map_err(system("creating a folder beside it"))?;
+        let early = private.path().join("s");
         let listener = UnixListener::bind(&early).map_err(system("binding"))?;
         std::fs::set_permissions(&early, Permissions::from_mode(server.mode))
             .map_err(system("setting its mode"))?;
@@ -121,21 +145,6 @@ impl Listener for Socket {
     }
 }
 
-fn check_folder(folder: &Path) -> Result<(), SocketError> {
-    let system = |action| move |source| SocketError::System { path: folder.to_owned(), action, source };
-    match DirBuilder::new().mode(0o755).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(system("creating it")(error));
-        }
-        _ => {}
-    }
-    let mode = std::fs::metadata(folder).map_err(system("looking at it"))?.mode();
-    if mode & 0o1002 == 0o002 {
-        return Err(SocketError::WritableByEveryone(folder.to_owned()));
-    }
-    Ok(())
-}
-
 async fn check_free(path: &Path) -> Result<(), SocketError> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -175,14 +184,6 @@ impl Drop for SocketFile {
         if ours {
             let _ = std::fs::remove_file(&self.path);
         }
-    }
-}
-
-struct RemoveFolder(PathBuf);
-
-impl Drop for RemoveFolder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -242,9 +243,9 @@ mod tests {
 
         let open = folder.path().join("open");
         std::fs::create_dir(&open).unwrap();
-        std::fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
         let error = Socket::bind(&server(&open.join("c.sock"))).await.unwrap_err();
-        assert!(matches!(error, SocketError::WritableByEveryone(_)), "{error}");
+        assert!(matches!(error, SocketError::WritableByOthers { .. }), "{error}");
 
         let error = Socket::bind(&server(&folder.path().join("a/b/c.sock"))).await.unwrap_err();
         assert!(matches!(error, SocketError::System { .. }), "{error}");

@@ -1,6 +1,11 @@
 //! The types that others hold: what makes two of them equal, and what they give back.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test may stop at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test may stop at the first surprise"
+)]
 
 use std::collections::BTreeMap;
 
@@ -8,7 +13,7 @@ use serde_json::json;
 use svidgate_forge::{Key, NOW, RsaKey, TRUST_DOMAIN};
 use svidgate_jwt_svid::{
     Algorithm, AlgorithmSet, Bundle, BundleLimits, BundleSet, RustCrypto, SignatureError,
-    SignatureVerifier as _, SpiffeId, TrustDomain, UnixTime,
+    SignatureVerifier as _, SpiffeId, TrustDomain, UnixTime, ecdsa_p1363_to_der,
 };
 
 fn read(document: &serde_json::Value) -> Bundle {
@@ -84,6 +89,21 @@ fn v13_the_backend_refuses_what_a_key_is_not_for_by_itself() {
             assert_eq!(ask(&free, *other, b"input"), Err(SignatureError::Invalid), "{algorithm} as {other}");
         }
     }
+}
+
+/// X.690 §8.1.3: up to 127 octets the length is one octet, from 128 on it has a first octet that counts the others.
+#[test]
+fn v14_lengths_in_der_change_form_at_128_octets() {
+    // For P-521, with r and s of so many significant octets; each INTEGER has two more.
+    let of = |significant: usize| {
+        let number = [vec![0; 66 - significant], vec![1; significant]].concat();
+        ecdsa_p1363_to_der(&number.repeat(2)).unwrap()
+    };
+    assert_eq!(of(61)[..4], [0x30, 126, 0x02, 61]);
+    assert_eq!(of(62)[..5], [0x30, 0x81, 128, 0x02, 62]);
+    assert_eq!(of(66)[..5], [0x30, 0x81, 136, 0x02, 66]);
+    let uneven = [vec![0; 4], vec![1; 62], vec![0; 5], vec![1; 61]].concat();
+    assert_eq!(ecdsa_p1363_to_der(&uneven).unwrap()[..4], [0x30, 127, 0x02, 62]);
 }
 
 #[test]

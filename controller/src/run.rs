@@ -38,6 +38,7 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let store = Arc::new(Store::new(svidgate_snapshot::Limits::default()));
     let bundles = tokio::spawn(workload_api::run(
         config.workload_api.endpoint,
+        config.workload_api.probe,
         source::Limits::default(),
         Arc::clone(&store),
         stop.clone(),

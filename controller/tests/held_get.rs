@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use support::{DEADLINE, Setup, config, eventually, get, jwks, kids, try_get};
+use svidgate_controller::source::workload_api::Probe;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -64,10 +65,12 @@ async fn an_update_that_changes_nothing_answers_no_held_request() {
 
 #[tokio::test]
 async fn the_end_of_a_wait_gives_newer_times_while_the_source_is_up_and_304_when_nothing_moved() {
-    let mut setup = Setup::start().await;
+    // Often enough for several answers within the wait.
+    let probe = Probe { interval: Duration::from_millis(100), timeout: DEADLINE };
+    let mut setup = Setup::start_probing(&[], probe).await;
     setup.agent.bundles(&[("a.test", &jwks(&["1"]))]);
     let first = setup.snapshot_with(|snapshot| kids(snapshot, "a.test") == ["1"]).await;
-    let answer = setup.held("n", &first.etag(), 2).await.await.unwrap();
+    let answer = setup.held("n", &first.etag(), 5).await.await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.snapshot().revision(), first.snapshot().revision());
     assert!(answer.snapshot().observed().at > first.snapshot().observed().at);

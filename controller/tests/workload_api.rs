@@ -6,7 +6,10 @@ mod support;
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use support::{Setup, eventually, jwk, jwks, kids, other_jwk};
+use std::time::Duration;
+
+use support::{Answer, Setup, eventually, jwk, jwks, kids, other_jwk};
+use svidgate_controller::source::workload_api::Probe;
 use tonic::Code;
 
 async fn phase_is(setup: &Setup, phase: &str) {
@@ -20,11 +23,21 @@ async fn domain(setup: &Setup, name: &str) -> Value {
 }
 
 async fn start_with(bundles: &[(&str, &str)]) -> Setup {
-    let setup = Setup::start().await;
+    probing(Probe::default(), bundles).await
+}
+
+async fn probing(probe: Probe, bundles: &[(&str, &str)]) -> Setup {
+    let setup = Setup::start_probing(&[], probe).await;
     setup.agent.bundles(bundles);
     setup.snapshot_with(|snapshot| snapshot.trust().len() == bundles.len()).await;
     setup
 }
+
+fn observed(answer: &Answer) -> u64 {
+    answer.snapshot().observed().at
+}
+
+const OFTEN: Probe = Probe { interval: Duration::from_millis(50), timeout: Duration::from_secs(2) };
 
 #[tokio::test]
 async fn b2_two_keys_under_one_kid_are_not_used_and_show() {
@@ -65,7 +78,7 @@ async fn b5_a_trust_domain_that_is_absent_from_a_message_is_dropped() {
 
 #[tokio::test]
 async fn b5_garbage_keeps_the_last_good_bundle_and_shows() {
-    let setup = start_with(&[("a.test", &jwks(&["1"])), ("b.test", &jwks(&["1"]))]).await;
+    let setup = probing(OFTEN, &[("a.test", &jwks(&["1"])), ("b.test", &jwks(&["1"]))]).await;
     setup.agent.bundles(&[("a.test", "{\"keys\": [tru"), ("b.test", &jwks(&["2"]))]);
     let answer = setup.snapshot_with(|snapshot| kids(snapshot, "b.test") == ["2"]).await;
     assert_eq!(kids(&answer.snapshot(), "a.test"), ["1"]);
@@ -78,9 +91,8 @@ async fn b5_garbage_keeps_the_last_good_bundle_and_shows() {
     assert!(health.text().contains("degraded"));
 
     // P12: nobody stands behind the old bundle any more, so its time stands still while the other's moves.
-    let times = |answer: &support::Answer| -> Vec<u64> {
-        answer.snapshot().observed().domains.values().copied().collect()
-    };
+    let times =
+        |answer: &Answer| -> Vec<u64> { answer.snapshot().observed().domains.values().copied().collect() };
     let before = times(&setup.get("/v1/snapshot").await);
     let after = setup.snapshot_with(|snapshot| {
         snapshot.observed().domains.values().copied().collect::<Vec<_>>()[1] > before[1]
@@ -114,7 +126,7 @@ async fn b6_a_stream_that_ends_is_opened_again_and_nothing_is_lost_meanwhile() {
 
 #[tokio::test]
 async fn b6_an_agent_that_dies_and_comes_back_is_found_again() {
-    let mut setup = start_with(&[("a.test", &jwks(&["1"]))]).await;
+    let mut setup = probing(OFTEN, &[("a.test", &jwks(&["1"]))]).await;
     setup.agent.down();
     phase_is(&setup, "down").await;
     let answer = setup.snapshot_with(|_| true).await;
@@ -134,9 +146,9 @@ async fn b6_an_agent_that_dies_and_comes_back_is_found_again() {
 async fn b6_a_call_that_is_refused_for_good_is_not_repeated_and_fails_health() {
     for code in [Code::InvalidArgument, Code::Unimplemented] {
         let setup = start_with(&[("a.test", &jwks(&["1"]))]).await;
-        let calls = setup.agent.calls();
         setup.agent.fails(code);
         phase_is(&setup, "stopped").await;
+        let calls = setup.agent.calls();
         let health = setup.get("/health").await;
         assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(health.text().contains(&format!("{code:?}")));
@@ -146,6 +158,41 @@ async fn b6_a_call_that_is_refused_for_good_is_not_repeated_and_fails_health() {
         assert_eq!(kids(&answer.snapshot(), "a.test"), ["1"]);
         setup.shutdown().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn p12_times_move_only_while_the_agent_answers() {
+    let setup = probing(OFTEN, &[("a.test", &jwks(&["1"]))]).await;
+    let first = observed(&setup.get("/v1/snapshot").await);
+    setup.snapshot_with(|snapshot| snapshot.observed().at > first).await;
+    assert_eq!(setup.json("/status").await["workload_api"]["phase"], "up");
+
+    // It hangs: the stream stays open, and nobody stands behind the state any more.
+    setup.agent.hangs();
+    phase_is(&setup, "down").await;
+    let status = setup.json("/status").await;
+    let detail = status["workload_api"]["detail"].as_str().unwrap();
+    assert!(detail.contains("no answer to a call within 2s"), "{detail}");
+    let hanging = setup.get("/v1/snapshot").await;
+    assert_eq!(kids(&hanging.snapshot(), "a.test"), ["1"]);
+    let metrics = setup.get("/metrics").await.text();
+    let confirmations = "svidgate_workload_api_confirmations_total ";
+    assert!(
+        metrics.lines().any(|line| line.starts_with(confirmations) && !line.ends_with(" 0")),
+        "{metrics}"
+    );
+    assert_eq!(observed(&setup.get("/v1/snapshot").await), observed(&hanging));
+
+    setup.agent.bundles(&[("a.test", &jwks(&["2"]))]);
+    let answer = setup.snapshot_with(|snapshot| kids(snapshot, "a.test") == ["2"]).await;
+    assert!(observed(&answer) > observed(&hanging));
+}
+
+#[tokio::test]
+async fn p12_a_stream_that_lags_behind_the_agent_is_opened_anew() {
+    let setup = probing(OFTEN, &[("a.test", &jwks(&["1"]))]).await;
+    setup.agent.bundles_for_new_streams(&[("a.test", &jwks(&["2"]))]);
+    setup.snapshot_with(|snapshot| kids(snapshot, "a.test") == ["2"]).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use spiffe::transport::Endpoint;
 use svidgate_config::{Errors, Object, integer, read, string};
 use tracing::level_filters::LevelFilter;
 
+use crate::source::workload_api::Probe;
 use crate::workload_api::SOCKET_ENV;
 
 /// Settings of `svidgate run`, checked.
@@ -25,6 +26,8 @@ pub struct Config {
 pub struct WorkloadApi {
     /// A Unix socket, or an IP address with a port (checklist B7).
     pub endpoint: Endpoint,
+    /// How it is asked whether it stands behind its last word; no setting, since the default fits every agent.
+    pub probe: Probe,
 }
 
 impl WorkloadApi {
@@ -103,7 +106,7 @@ fn workload_api(section: &mut Object<'_>) -> Option<WorkloadApi> {
         section.error("socket", format!("is required, or ${SOCKET_ENV} in the environment"));
         return None;
     }
-    section.required("socket", endpoint).map(|endpoint| WorkloadApi { endpoint })
+    section.required("socket", endpoint).map(|endpoint| WorkloadApi { endpoint, probe: Probe::default() })
 }
 
 fn server(section: &mut Object<'_>) -> Option<Server> {

@@ -71,6 +71,12 @@ impl Collector for Metrics {
         counter(out, "workload_api_messages", "Messages that were taken", counters.messages)?;
         counter(
             out,
+            "workload_api_confirmations",
+            "Answers by which the agent confirmed the state in force",
+            counters.confirmations,
+        )?;
+        counter(
+            out,
             "workload_api_disconnects",
             "Streams that ended or could not be opened",
             counters.disconnects,
@@ -100,7 +106,7 @@ impl Collector for Metrics {
             count(state.left_out.len()),
         )?;
         // Their number is bounded by the limit on trust domains.
-        let observed = state.observed(now).unwrap_or_default();
+        let observed = state.observed().unwrap_or_default();
         let ages: Vec<(&str, f64)> = observed
             .domains
             .iter()

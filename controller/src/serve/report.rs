@@ -160,7 +160,7 @@ fn refused(bundles: &[store::Refused], left_out: bool) -> impl Iterator<Item = R
 }
 
 fn trust_domains(state: &State, now: u64) -> Vec<TrustDomain> {
-    let observed = state.observed(now).unwrap_or_default();
+    let observed = state.observed().unwrap_or_default();
     state
         .trust
         .iter()

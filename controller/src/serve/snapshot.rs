@@ -40,7 +40,7 @@ pub(super) async fn get(
     let _held = app.subscribers.enter(Introduction::of(&headers), clock::unix_millis());
 
     changed(&app, known.as_ref(), wait).await;
-    match app.store.snapshot(clock::unix_millis()) {
+    match app.store.snapshot() {
         None => refusal(StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet"),
         Some(snapshot) if Some(&snapshot.etag) == known.as_ref() => {
             (StatusCode::NOT_MODIFIED, [(ETAG, tag(&snapshot))]).into_response()

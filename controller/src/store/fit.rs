@@ -18,12 +18,8 @@ use super::{Encoded, State};
 ///
 /// # Errors
 /// [`SnapshotError::Malformed`], and any other when not even an empty state fits.
-pub(super) fn encode(
-    state: &mut State,
-    now: u64,
-    limits: &Limits,
-) -> Result<Option<Arc<Encoded>>, SnapshotError> {
-    let Some(observed) = state.observed(now) else { return Ok(None) };
+pub(super) fn encode(state: &mut State, limits: &Limits) -> Result<Option<Arc<Encoded>>, SnapshotError> {
+    let Some(observed) = state.observed() else { return Ok(None) };
     let mut trust = BTreeMap::new();
     for (domain, held) in &state.trust {
         let bundle = &held.bundle;

@@ -51,7 +51,7 @@ impl Store {
     pub fn apply(&self, event: Event, now: u64) {
         let mut inner = self.lock();
         let mut next = inner.state.next(event, now);
-        let encoded = match fit::encode(&mut next, now, &self.limits) {
+        let encoded = match fit::encode(&mut next, &self.limits) {
             Ok(encoded) => encoded,
             Err(error) => {
                 tracing::error!(%error, "the new state was refused; the last good one stays in force");
@@ -66,47 +66,28 @@ impl Store {
                 "the source changed"
             );
         }
-        complain(&inner.state, &next);
-        inner.state = next;
-        if revision_of(&inner.encoded) == revision_of(&encoded) {
-            return;
-        }
-        inner.revisions = inner.revisions.saturating_add(1);
-        inner.encoded.clone_from(&encoded);
-        if let Some(encoded) = &encoded {
-            tracing::info!(
-                revision = encoded.etag.revision.short(),
-                trust_domains = inner.state.trust.len(),
-                bytes = encoded.bytes.len(),
-                "a new revision is in force"
-            );
-        }
-        // Under the lock, so that waiters see revisions in the order of the events.
-        self.changed.send_replace(encoded);
+        self.install(&mut inner, next, encoded);
     }
 
-    /// The snapshot in force as of `now`; `None` before the first message.
-    ///
-    /// While a source stands behind the state, `observed` moves with the clock. It is written anew at most once a
-    /// second, so that thousands of waits that end together share one encoding.
-    #[must_use]
-    pub fn snapshot(&self, now: u64) -> Option<Arc<Encoded>> {
+    /// Takes in what the source answered when it was asked again, as of `now`. Returns whether that is the state in
+    /// force, which is thereby confirmed. Anything else is not taken: it may be older than what the stream brought
+    /// meanwhile.
+    pub fn confirm(&self, message: Message, now: u64) -> bool {
         let mut inner = self.lock();
-        let held = inner.encoded.clone()?;
-        let age = inner.state.observed(now)?.at.abs_diff(held.etag.observed_at);
-        // What does not move (the source is away) must end at its last moment, however small the difference.
-        let fresh = age == 0 || (inner.state.phase == Phase::Up && age < REUSE_MILLIS);
-        if fresh {
-            return Some(held);
-        }
-        match fit::encode(&mut inner.state.clone(), now, &self.limits) {
-            Ok(Some(encoded)) => {
-                inner.encoded = Some(Arc::clone(&encoded));
-                Some(encoded)
+        let Some(mut again) = inner.state.confirmed(message, now) else { return false };
+        match fit::encode(&mut again, &self.limits) {
+            Ok(encoded) if again.enforces_the_same_as(&inner.state) => {
+                self.install(&mut inner, again, encoded);
+                true
             }
-            // Times of another width can push a snapshot over the limit; the held one still says the truth.
-            Ok(None) | Err(_) => Some(held),
+            _ => false,
         }
+    }
+
+    /// The snapshot in force; `None` before the first message. Its times are those of the last confirmation.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Arc<Encoded>> {
+        self.lock().encoded.clone()
     }
 
     /// Wakes with the snapshot at each change of revision.
@@ -131,6 +112,29 @@ impl Store {
     #[must_use]
     pub fn revisions(&self) -> u64 {
         self.lock().revisions
+    }
+
+    fn install(&self, inner: &mut Inner, state: State, encoded: Option<Arc<Encoded>>) {
+        complain(&inner.state, &state);
+        let is_new = revision_of(&inner.encoded) != revision_of(&encoded);
+        inner.state = state;
+        inner.encoded.clone_from(&encoded);
+        if is_new {
+            inner.revisions = inner.revisions.saturating_add(1);
+        }
+        if let Some(encoded) = encoded.as_ref().filter(|_| is_new) {
+            tracing::info!(
+                revision = encoded.etag.revision.short(),
+                trust_domains = inner.state.trust.len(),
+                bytes = encoded.bytes.len(),
+                "a new revision is in force"
+            );
+        }
+        // Under the lock, so that waiters see revisions in the order of the events.
+        self.changed.send_if_modified(|shared| {
+            *shared = encoded;
+            is_new
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -160,9 +164,6 @@ fn complain(before: &State, after: &State) {
 fn revision_of(encoded: &Option<Arc<Encoded>>) -> Option<&Revision> {
     encoded.as_ref().map(|encoded| &encoded.etag.revision)
 }
-
-/// How long a snapshot may be sent again with the same `observed` while the source is up.
-const REUSE_MILLIS: u64 = 1000;
 
 #[cfg(test)]
 mod tests;

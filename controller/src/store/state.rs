@@ -23,8 +23,9 @@ pub struct State {
     pub own: Option<TrustDomain>,
     /// What was counted since the start.
     pub counters: Counters,
-    /// Last moment at which the set of trust domains was known; `None` before the first answer of the source.
-    set_seen: Option<u64>,
+    /// Last moment at which the source was known to stand behind the state; `None` before its first answer. No time
+    /// that was ever given out is later, so that it need not be remembered apart.
+    seen: Option<u64>,
 }
 
 /// How things stand with the source.
@@ -67,7 +68,7 @@ pub struct Held {
     pub bundle: Arc<Bundle>,
     /// Whether the last message carried it. Otherwise that message's bundle was refused and this is an older one.
     pub current: bool,
-    /// Last moment at which the source was known to stand behind it, as of the last event.
+    /// Last moment at which the source was known to stand behind it.
     seen: u64,
 }
 
@@ -87,6 +88,8 @@ pub struct Refused {
 pub struct Counters {
     /// Messages of the source that were taken.
     pub messages: u64,
+    /// Answers by which the source confirmed the state in force.
+    pub confirmations: u64,
     /// Messages that were refused whole.
     pub refused_messages: u64,
     /// Bundles that were refused in messages that were taken.
@@ -126,7 +129,7 @@ impl State {
     /// The state after `event`.
     #[must_use]
     pub fn next(&self, event: Event, now: u64) -> Self {
-        let mut next = self.frozen(now);
+        let mut next = self.clone();
         let counters = &mut next.counters;
         let (phase, detail) = match event {
             Event::Message(message) => {
@@ -162,17 +165,31 @@ impl State {
         next
     }
 
-    /// When the source was last known to stand behind the state, as of `now` (checklist P12). It moves with the
-    /// clock while the stream is up and stands still otherwise. `None` before the first answer of the source.
+    /// The state after the source gave `message` when it was asked again at `now`; `None` if that is not the state in
+    /// force.
+    pub(super) fn confirmed(&self, message: Message, now: u64) -> Option<Self> {
+        let mut again = self.clone();
+        again.take(message, now);
+        again.counters.confirmations = self.counters.confirmations.saturating_add(1);
+        (self.phase == Phase::Up).then_some(again)
+    }
+
+    /// Whether the same is in force.
+    pub(super) fn enforces_the_same_as(&self, other: &Self) -> bool {
+        let enforced = |state: &Self| {
+            let held = state.trust.iter();
+            held.map(|(domain, held)| (domain.clone(), held.current, Arc::clone(&held.bundle)))
+                .collect::<Vec<_>>()
+        };
+        enforced(self) == enforced(other)
+    }
+
+    /// When the source was last known to stand behind the state (checklist P12): what it said or confirmed then. It
+    /// stands still while the source says nothing. `None` before the first answer of the source.
     #[must_use]
-    pub fn observed(&self, now: u64) -> Option<Observed> {
-        let at = self.moved(self.set_seen?, true, now);
-        let domains = self
-            .trust
-            .iter()
-            .map(|(domain, held)| (domain.clone(), self.moved(held.seen, held.current, now)))
-            .collect();
-        Some(Observed { at, domains })
+    pub fn observed(&self) -> Option<Observed> {
+        let domains = self.trust.iter().map(|(domain, held)| (domain.clone(), held.seen)).collect();
+        Some(Observed { at: self.seen?, domains })
     }
 
     /// Takes a trust domain out of force because there is no room for it; why.
@@ -183,43 +200,31 @@ impl State {
         }
     }
 
-    fn moved(&self, seen: u64, current: bool, now: u64) -> u64 {
-        if self.phase == Phase::Up && current { later(seen, now) } else { seen }
-    }
-
-    /// This state with its observations fixed at what they are now.
-    fn frozen(&self, now: u64) -> Self {
-        let mut frozen = self.clone();
-        frozen.set_seen = self.set_seen.map(|seen| self.moved(seen, true, now));
-        for held in frozen.trust.values_mut() {
-            held.seen = self.moved(held.seen, held.current, now);
-        }
-        frozen
-    }
-
     fn take(&mut self, message: Message, now: u64) {
+        let seen = self.seen.map_or(now, |last| later(last, now));
         let mut before = std::mem::take(&mut self.trust);
         for (domain, bundle) in message.bundles {
-            let seen = before.get(&domain).map_or(now, |held| later(held.seen, now));
             self.trust.insert(domain, Held { bundle: Arc::new(bundle), current: true, seen });
         }
         for domain in message.refused.iter().filter_map(|refused| refused.trust_domain.as_ref()) {
             // Last known good (checklist B5).
             if let Some(held) = before.remove(domain).filter(|_| !self.trust.contains_key(domain)) {
-                self.trust.insert(domain.clone(), Held { current: false, ..held });
+                let seen = held.seen.min(seen);
+                self.trust.insert(domain.clone(), Held { current: false, seen, ..held });
             }
         }
         self.refused = message.refused;
         self.left_out.clear();
         self.own = message.own.or(self.own.take());
-        self.set_seen = Some(self.set_seen.map_or(now, |seen| later(seen, now)));
+        self.seen = Some(seen);
     }
 }
 
-/// `now`, unless the clock was set back a little: filters refuse a state that is older than the one they hold. A
-/// clock that was set back by more was wrong before, and its times with it.
-fn later(seen: u64, now: u64) -> u64 {
-    if seen.saturating_sub(now) <= SMALL_STEP_MILLIS { seen.max(now) } else { now }
+/// `now`, unless the clock was set back a little since `last`, the latest time that was given out: filters refuse a
+/// state that is older than the one they hold. A clock that was set back by more was wrong before, and its times with
+/// it.
+fn later(last: u64, now: u64) -> u64 {
+    if last.saturating_sub(now) <= SMALL_STEP_MILLIS { last.max(now) } else { now }
 }
 
 /// What time synchronization does to a clock in passing.

@@ -37,13 +37,18 @@ fn refusing(bundles: &[(&str, &str)], refused: &[&str]) -> Event {
     Event::Message(Message { bundles, refused, own: None })
 }
 
+fn told(event: Event) -> Message {
+    let Event::Message(message) = event else { panic!("{event:?}") };
+    message
+}
+
 fn down() -> Event {
     Event::Down("gone".to_owned())
 }
 
-/// The trust domains in force with the time of their observation at `now`, and that of the set.
-fn seen(state: &State, now: u64) -> (Vec<(String, u64)>, u64) {
-    let observed = state.observed(now).unwrap();
+/// The trust domains in force with the time of their observation, and that of the set.
+fn seen(state: &State) -> (Vec<(String, u64)>, u64) {
+    let observed = state.observed().unwrap();
     (observed.domains.into_iter().map(|(domain, at)| (domain.to_string(), at)).collect(), observed.at)
 }
 
@@ -54,11 +59,11 @@ fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 #[test]
 fn b5_every_message_is_the_full_state() {
     let state = State::default().next(message(&[("a.test", "1"), ("b.test", "1")]), 10);
-    assert_eq!(seen(&state, 11), (pairs(&[("a.test", 11), ("b.test", 11)]), 11));
+    assert_eq!(seen(&state), (pairs(&[("a.test", 10), ("b.test", 10)]), 10));
     let state = state.next(message(&[("b.test", "1")]), 20);
-    assert_eq!(seen(&state, 21), (pairs(&[("b.test", 21)]), 21));
+    assert_eq!(seen(&state), (pairs(&[("b.test", 20)]), 20));
     let state = state.next(message(&[]), 30);
-    assert_eq!(seen(&state, 31), (vec![], 31));
+    assert_eq!(seen(&state), (vec![], 30));
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn b5_the_last_good_state_is_kept_on_transport_errors_and_unreadable_messages() 
     ] {
         let state = up.next(event, 20);
         assert_eq!(state.phase, phase);
-        assert_eq!(seen(&state, 99), (pairs(&[("a.test", 20)]), 20));
+        assert_eq!(seen(&state), (pairs(&[("a.test", 10)]), 10));
     }
 }
 
@@ -80,27 +85,27 @@ fn b5_permission_denied_drops_everything_as_of_now() {
     let state = State::default().next(message(&[("a.test", "1")]), 10);
     let state = state.next(Event::NoIdentity("PermissionDenied: no identity issued".to_owned()), 20);
     assert_eq!(state.phase, Phase::NoIdentity);
-    assert_eq!(seen(&state, 99), (vec![], 20));
+    assert_eq!(seen(&state), (vec![], 20));
     // Nothing comes back by itself.
-    assert_eq!(seen(&state.next(down(), 30), 99), (vec![], 20));
+    assert_eq!(seen(&state.next(down(), 30)), (vec![], 20));
     // A denial is an answer even when it is the first.
-    assert_eq!(seen(&State::default().next(Event::NoIdentity(String::new()), 5), 9), (vec![], 5));
+    assert_eq!(seen(&State::default().next(Event::NoIdentity(String::new()), 5)), (vec![], 5));
 }
 
 #[test]
 fn b5_a_bundle_that_does_not_parse_keeps_its_last_good_one_and_does_not_hold_back_others() {
     let state = State::default().next(message(&[("a.test", "1"), ("b.test", "1"), ("c.test", "1")]), 10);
     let state = state.next(refusing(&[("b.test", "2")], &["a.test", "new.test"]), 20);
-    assert_eq!(seen(&state, 50), (pairs(&[("a.test", 20), ("b.test", 50)]), 50));
+    assert_eq!(seen(&state), (pairs(&[("a.test", 10), ("b.test", 20)]), 20));
     assert!(!state.trust[&domain("a.test")].current);
     assert_eq!(state.trust[&domain("b.test")].bundle.kids().collect::<Vec<_>>(), ["2"]);
     assert_eq!(state.refused.len(), 2);
     // Refused again: the time stands still.
     let state = state.next(refusing(&[("b.test", "2")], &["a.test"]), 60);
-    assert_eq!(seen(&state, 70), (pairs(&[("a.test", 20), ("b.test", 70)]), 70));
+    assert_eq!(seen(&state), (pairs(&[("a.test", 10), ("b.test", 60)]), 60));
     // Good again.
     let state = state.next(message(&[("a.test", "3"), ("b.test", "2")]), 80);
-    assert_eq!(seen(&state, 90), (pairs(&[("a.test", 90), ("b.test", 90)]), 90));
+    assert_eq!(seen(&state), (pairs(&[("a.test", 80), ("b.test", 80)]), 80));
     assert_eq!(state.counters.refused_bundles, 3);
 }
 
@@ -109,32 +114,70 @@ fn p12_staleness_counts_from_the_last_good_observation_and_not_from_the_last_att
     let state = State::default().next(message(&[("a.test", "1")]), 10);
     let state = state.next(down(), 1_000);
     let state = state.next(down(), 2_000).next(down(), 3_000);
-    assert_eq!(seen(&state, 4_000), (pairs(&[("a.test", 1_000)]), 1_000));
+    assert_eq!(seen(&state), (pairs(&[("a.test", 10)]), 10));
     assert_eq!((state.phase, state.since, state.counters.disconnects), (Phase::Down, 1_000, 3));
     let state = state.next(message(&[("a.test", "1")]), 5_000);
-    assert_eq!(seen(&state, 6_000), (pairs(&[("a.test", 6_000)]), 6_000));
+    assert_eq!(seen(&state), (pairs(&[("a.test", 5_000)]), 5_000));
 }
 
 #[test]
-fn p12_a_clock_that_steps_back_a_little_moves_no_observation_back() {
-    let state = State::default().next(message(&[("a.test", "1")]), 100_000);
-    let state = state.next(message(&[("a.test", "2")]), 99_000);
-    assert_eq!(seen(&state, 99_500), (pairs(&[("a.test", 100_000)]), 100_000));
-    // A clock that was hours ahead was wrong, and so was what it said.
-    let state = State::default().next(message(&[("a.test", "1")]), 100_000_000);
-    assert_eq!(seen(&state, 1_000), (pairs(&[("a.test", 1_000)]), 1_000));
+fn p12_only_an_answer_that_gives_the_state_in_force_confirms_it() {
+    let store = Store::new(Limits::default());
+    let mut changes = store.changes();
+    store.apply(refusing(&[("a.test", "1"), ("b.test", "1")], &[]), 10);
+    store.apply(refusing(&[("a.test", "1")], &["b.test"]), 20);
+    changes.mark_unchanged();
+    assert!(store.confirm(told(refusing(&[("a.test", "1")], &["b.test"])), 30));
+    assert_eq!(seen(&store.state()), (pairs(&[("a.test", 30), ("b.test", 10)]), 30));
+    for other in [
+        message(&[("a.test", "2"), ("b.test", "1")]),
+        message(&[("a.test", "1"), ("b.test", "1")]),
+        message(&[("a.test", "1")]),
+        message(&[]),
+    ] {
+        assert!(!store.confirm(told(other), 40));
+    }
+    // Asked before the last answer: nothing goes back.
+    assert!(store.confirm(told(refusing(&[("a.test", "1")], &["b.test"])), 25));
+    assert_eq!(seen(&store.state()), (pairs(&[("a.test", 30), ("b.test", 10)]), 30));
+    assert_eq!(store.snapshot().unwrap().etag.observed_at, 30);
+    assert!(!changes.has_changed().unwrap(), "a confirmation wakes nobody");
+    let counters = store.state().counters;
+    assert_eq!((counters.messages, counters.confirmations, counters.refused_bundles), (2, 2, 1));
+    // Nobody confirms while there is no stream.
+    store.apply(down(), 50);
+    assert!(!store.confirm(told(refusing(&[("a.test", "1")], &["b.test"])), 60));
+}
+
+#[test]
+fn p12_a_clock_that_steps_back_a_little_gives_out_no_older_time() {
+    const HOUR: u64 = 3_600_000;
+    let store = Store::new(Limits::default());
+    store.apply(message(&[("a.test", "1"), ("b.test", "1")]), 10 * HOUR);
+    // The last time that was given out is an hour after the last event.
+    assert!(store.confirm(told(message(&[("a.test", "1"), ("b.test", "1")])), 11 * HOUR));
+    let stepped = 11 * HOUR - 30_000;
+    store.apply(down(), stepped);
+    store.apply(message(&[("a.test", "2")]), stepped + 1_000);
+    assert_eq!(seen(&store.state()), (pairs(&[("a.test", 11 * HOUR)]), 11 * HOUR));
+    // A trust domain that comes back is not older than its absence was.
+    store.apply(message(&[("a.test", "2"), ("b.test", "2")]), stepped + 2_000);
+    assert_eq!(seen(&store.state()), (pairs(&[("a.test", 11 * HOUR), ("b.test", 11 * HOUR)]), 11 * HOUR));
+    // A clock that was hours ahead was wrong, and so was what it said, also of a bundle that nobody confirms.
+    store.apply(refusing(&[("a.test", "2")], &["b.test"]), HOUR);
+    assert_eq!(seen(&store.state()), (pairs(&[("a.test", HOUR), ("b.test", HOUR)]), HOUR));
 }
 
 #[test]
 fn nothing_is_given_before_the_first_answer_of_the_source() {
     let store = Store::new(Limits::default());
-    assert!(store.snapshot(1).is_none());
+    assert!(store.snapshot().is_none());
     store.apply(down(), 2);
     store.apply(Event::Refused("garbage".to_owned()), 3);
-    assert!(store.snapshot(4).is_none());
+    assert!(store.snapshot().is_none());
     assert_eq!(store.revision(), None);
     store.apply(message(&[]), 5);
-    assert!(store.snapshot(6).is_some());
+    assert!(store.snapshot().is_some());
 }
 
 #[test]
@@ -156,25 +199,24 @@ fn an_update_that_changes_nothing_wakes_nobody() {
 }
 
 #[test]
-fn a_snapshot_says_what_is_held_and_its_times_move_while_the_source_is_up() {
+fn a_snapshot_says_what_is_held_and_its_times_stand_still_until_the_next_confirmation() {
     let store = Store::new(Limits::default());
     store.apply(message(&[("a.test", "1")]), 10_000);
-    let decoded = |now| Snapshot::decode(&store.snapshot(now).unwrap().bytes, &Limits::default()).unwrap();
-    let first = decoded(10_000);
+    let decoded = || Snapshot::decode(&store.snapshot().unwrap().bytes, &Limits::default()).unwrap();
+    let first = decoded();
     assert_eq!(Some(first.revision().clone()), store.revision());
     let keys: Value = serde_json::from_str(first.trust()[&domain("a.test")].jwks()).unwrap();
     assert_eq!(keys["keys"][0]["kid"], "1");
     assert_eq!(first.observed().domains, BTreeMap::from([(domain("a.test"), 10_000)]));
 
-    // Shared for a second, then written anew; the revision stays.
-    assert_eq!(store.snapshot(10_999).unwrap().bytes, store.snapshot(10_000).unwrap().bytes);
-    assert_eq!(decoded(11_000).observed().at, 11_000);
-    assert_eq!(decoded(11_000).revision(), first.revision());
+    // The same again: the times move, the revision stays.
+    store.apply(message(&[("a.test", "1")]), 11_000);
+    assert_eq!(decoded().observed().at, 11_000);
+    assert_eq!(decoded().revision(), first.revision());
 
-    // The source is gone: the times end at that moment, exactly.
+    // The source is gone: nobody has confirmed anything since.
     store.apply(down(), 11_500);
-    assert_eq!(decoded(11_600).observed().at, 11_500);
-    assert_eq!(decoded(99_000).observed().at, 11_500);
+    assert_eq!(decoded().observed().at, 11_000);
 }
 
 #[test]
@@ -182,7 +224,7 @@ fn b9_what_has_no_room_in_a_snapshot_is_left_out_and_the_rest_changes_all_the_sa
     let store = Store::new(Limits { max_trust_domains: 2, ..Limits::default() });
     store.apply(message(&[("a.test", "1"), ("b.test", "long id")]), 10);
     store.apply(message(&[("a.test", "2"), ("b.test", "long id"), ("c.test", "3")]), 20);
-    assert_eq!(decoded_kids(&store, 20), [("a.test", "2"), ("c.test", "3")].map(owned));
+    assert_eq!(decoded_kids(&store), [("a.test", "2"), ("c.test", "3")].map(owned));
     let state = store.state();
     assert_eq!((state.phase, state.counters.messages), (Phase::Up, 2));
     assert_eq!(state.left_out.len(), 1);
@@ -193,7 +235,7 @@ fn b9_what_has_no_room_in_a_snapshot_is_left_out_and_the_rest_changes_all_the_sa
     );
     // There is room again.
     store.apply(message(&[("a.test", "2"), ("b.test", "long id")]), 30);
-    assert_eq!(decoded_kids(&store, 30), [("a.test", "2"), ("b.test", "long id")].map(owned));
+    assert_eq!(decoded_kids(&store), [("a.test", "2"), ("b.test", "long id")].map(owned));
     assert!(store.state().left_out.is_empty());
 }
 
@@ -209,19 +251,19 @@ fn b9_a_trust_domain_that_grows_pushes_out_itself_and_not_our_own() {
     let now = 1_764_072_000_000;
     let whole = Store::new(Limits::default());
     whole.apply(of("3"), now);
-    let max_bytes = whole.snapshot(now).unwrap().bytes.len() + 100;
+    let max_bytes = whole.snapshot().unwrap().bytes.len() + 100;
     let store = Store::new(Limits { max_bytes, ..Limits::default() });
     store.apply(of("3"), now);
     assert_eq!(store.state().left_out.len(), 0);
     store.apply(of(&"x".repeat(200)), now);
-    assert_eq!(decoded_kids(&store, now), small.map(owned));
+    assert_eq!(decoded_kids(&store), small.map(owned));
     // Where nothing large is to blame, our own is the last to go although it is the largest.
     let store = Store::new(Limits { max_bytes: 600, ..Limits::default() });
     store.apply(of("3"), now);
-    assert_eq!(decoded_kids(&store, now), [small[2]].map(owned));
+    assert_eq!(decoded_kids(&store), [small[2]].map(owned));
     // Who is ours was said once; a later message that does not say it changes nothing.
     store.apply(message(&small), now);
-    assert_eq!(decoded_kids(&store, now), [small[2]].map(owned));
+    assert_eq!(decoded_kids(&store), [small[2]].map(owned));
 }
 
 #[test]
@@ -231,15 +273,15 @@ fn b9_what_is_left_out_is_the_least_that_makes_room() {
     let now = 1_764_072_000_000;
     let whole = Store::new(Limits::default());
     whole.apply(message(&all), now);
-    let full = whole.snapshot(now).unwrap().bytes.len();
+    let full = whole.snapshot().unwrap().bytes.len();
     for spare in [0, 1, 300, 301, 5_000] {
         let store = Store::new(Limits { max_bytes: full - spare, ..Limits::default() });
         store.apply(message(&all), now);
-        let bytes = store.snapshot(now).unwrap().bytes.len();
+        let bytes = store.snapshot().unwrap().bytes.len();
         let each = full / all.len();
         assert!(bytes <= full - spare && bytes + 2 * each > full - spare, "{spare}: {bytes} of {full}");
         let left_out = store.state().left_out.len();
-        assert_eq!(decoded_kids(&store, now).len() + left_out, all.len());
+        assert_eq!(decoded_kids(&store).len() + left_out, all.len());
         assert!((spare > 0) == (left_out > 0));
         // Of equal size: by name.
         assert!(store.state().left_out.iter().zip(&names).all(|(left_out, name)| left_out.name == *name));
@@ -247,8 +289,8 @@ fn b9_what_is_left_out_is_the_least_that_makes_room() {
 }
 
 /// The trust domains of the snapshot, each with the id of its only key.
-fn decoded_kids(store: &Store, now: u64) -> Vec<(String, String)> {
-    let snapshot = Snapshot::decode(&store.snapshot(now).unwrap().bytes, &Limits::default()).unwrap();
+fn decoded_kids(store: &Store) -> Vec<(String, String)> {
+    let snapshot = Snapshot::decode(&store.snapshot().unwrap().bytes, &Limits::default()).unwrap();
     let kid = |jwks: &str| {
         let jwks: Value = serde_json::from_str(jwks).unwrap();
         jwks["keys"][0]["kid"].as_str().unwrap().to_owned()

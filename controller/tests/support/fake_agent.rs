@@ -24,6 +24,15 @@ enum Says {
     Error(Code),
     /// The stream ends without an error.
     End,
+    /// Streams stay as they are, and new ones get no message.
+    Nothing,
+}
+
+impl Says {
+    fn bundles(bundles: &[(&str, &str)]) -> Self {
+        let entry = |(name, jwks): &(&str, &str)| (format!("spiffe://{name}"), jwks.as_bytes().to_vec());
+        Self::Bundles(bundles.iter().map(entry).collect())
+    }
 }
 
 pub struct FakeAgent {
@@ -55,11 +64,15 @@ impl FakeAgent {
 
     /// Sends these bundles (trust domain, JWK set) as the full state.
     pub fn bundles(&self, bundles: &[(&str, &str)]) {
-        let bundles = bundles
-            .iter()
-            .map(|(name, jwks)| (format!("spiffe://{name}"), jwks.as_bytes().to_vec()))
-            .collect();
-        self.says.send_replace(Says::Bundles(bundles));
+        self.says.send_replace(Says::bundles(bundles));
+    }
+
+    /// Sends these bundles to new streams; open ones say nothing of it.
+    pub fn bundles_for_new_streams(&self, bundles: &[(&str, &str)]) {
+        self.says.send_if_modified(|says| {
+            *says = Says::bundles(bundles);
+            false
+        });
     }
 
     /// Gives this SPIFFE ID to who asks for an X.509-SVID; nobody gets one before.
@@ -75,6 +88,11 @@ impl FakeAgent {
     /// Ends every stream without an error; new ones too, until it says something else.
     pub fn ends_streams(&self) {
         self.says.send_replace(Says::End);
+    }
+
+    /// Hangs: calls are taken and never answered.
+    pub fn hangs(&self) {
+        self.says.send_replace(Says::Nothing);
     }
 
     /// Streams that were asked for so far, each with the security header.
@@ -146,6 +164,7 @@ impl SpiffeWorkloadApi for Service {
                     Says::Bundles(bundles) => Ok(pb::JwtBundlesResponse { bundles }),
                     Says::Error(code) => Err(Status::new(code, "as the test wants it")),
                     Says::End => return,
+                    Says::Nothing => continue,
                 };
                 let last = answer.is_err();
                 if answers.send(answer).await.is_err() || last {

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use svidgate_controller::config::{Config, Environment, load};
 use svidgate_controller::run;
+use svidgate_controller::source::workload_api::Probe;
 use svidgate_snapshot::{Limits, Snapshot};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
@@ -41,10 +42,16 @@ impl Setup {
 
     /// Starts both, the controller with these environment variables.
     pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::start_probing(variables, Probe::default()).await
+    }
+
+    /// As before, and the controller asks the agent again as `probe` says.
+    pub async fn start_probing(variables: &[(&str, &str)], probe: Probe) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let agent = FakeAgent::start(&folder.path().join("agent.sock"));
         let socket = folder.path().join("c.sock");
-        let config = config(agent.path(), &socket, variables);
+        let mut config = config(agent.path(), &socket, variables);
+        config.workload_api.probe = probe;
         let stop = CancellationToken::new();
         let controller = tokio::spawn(run::until(config, stop.clone()));
         let setup = Self { agent, socket, folder, stop, controller };

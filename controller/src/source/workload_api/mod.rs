@@ -1,6 +1,6 @@
 //! The JWT bundles of the SPIFFE Workload API.
 //!
-//! One stream is held open; each message is the full state. The raw JWK sets are read by `svidgate_jwt_svid`: a
+//! One stream is held open; each message is the full state. [`Probe`]s tell whether the agent still stands behind it. The raw JWK sets are read by `svidgate_jwt_svid`: a
 //! client library that parses them into a map by `kid` first would hide two keys under one `kid` (checklist B2).
 
 mod channel;
@@ -8,6 +8,7 @@ mod identity;
 mod message;
 mod outcome;
 mod pause;
+mod probe;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +27,21 @@ use crate::workload_api::pb::spiffe_workload_api_client::SpiffeWorkloadApiClient
 use crate::workload_api::pb::{JwtBundlesRequest, JwtBundlesResponse};
 use outcome::{Outcome, Retry};
 use pause::Pauses;
+pub use probe::Probe;
 
 /// Keeps the store up to date until `stop`, or until the Workload API refuses the call for good (checklist B6).
-pub async fn run(endpoint: Endpoint, limits: Limits, store: Arc<Store>, stop: CancellationToken) {
+pub async fn run(
+    endpoint: Endpoint,
+    probe: Probe,
+    limits: Limits,
+    store: Arc<Store>,
+    stop: CancellationToken,
+) {
     let mut pauses = Pauses::new();
     loop {
         let outcome = tokio::select! {
             () = stop.cancelled() => return,
-            outcome = stream(&endpoint, &limits, &store) => outcome,
+            outcome = stream(&endpoint, probe, &limits, &store) => outcome,
         };
         store.apply(outcome.event(), clock::unix_millis());
         let pause = match outcome.retry() {
@@ -58,9 +66,9 @@ pub async fn run(endpoint: Endpoint, limits: Limits, store: Arc<Store>, stop: Ca
 }
 
 /// One stream from its opening to its end.
-async fn stream(endpoint: &Endpoint, limits: &Limits, store: &Store) -> Outcome {
+async fn stream(endpoint: &Endpoint, probe: Probe, limits: &Limits, store: &Store) -> Outcome {
     let mut good = false;
-    let status = match messages(endpoint, limits, store, &mut good).await {
+    let status = match messages(endpoint, probe, limits, store, &mut good).await {
         Ok(()) => return Outcome::Ended { good },
         Err(status) => status,
     };
@@ -69,12 +77,14 @@ async fn stream(endpoint: &Endpoint, limits: &Limits, store: &Store) -> Outcome 
 
 async fn messages(
     endpoint: &Endpoint,
+    probe: Probe,
     limits: &Limits,
     store: &Store,
     good: &mut bool,
 ) -> Result<(), Status> {
     let channel = channel::connect(endpoint).await?;
     let (mut stream, mut next) = open(channel.clone(), limits).await?;
+    let mut failure = std::pin::pin!(probe::failure(&channel, probe, limits, store));
     let mut own = None;
     while let Some(response) = next {
         let ask = own.is_none() && message::may_not_fit(&response);
@@ -86,7 +96,11 @@ async fn messages(
         message.own.clone_from(&own);
         *good = true;
         store.apply(Event::Message(message), clock::unix_millis());
-        next = stream.message().await?;
+        next = tokio::select! {
+            biased;
+            message = stream.message() => message?,
+            status = &mut failure => return Err(status),
+        };
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::config::{self, ConfigError, Environment};
+use crate::printable;
 
 /// Arguments of `svidgate check`.
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
             Ok(()) => writeln!(stdout, "{}: ok", path.display()),
             Err(error) => {
                 wrong = wrong.saturating_add(1);
-                writeln!(stderr, "{error}")
+                writeln!(stderr, "{}", printable::lines(&error.to_string()))
             }
         };
     }

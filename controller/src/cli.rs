@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, ConfigError, Environment, LogFormat};
-use crate::{check, dev, explain, logging, run, status, token};
+use crate::{check, dev, explain, logging, printable, run, status, token};
 
 /// SPIFFE identity for Envoy: takes trust bundles from SPIRE and pushes them to every filter.
 #[derive(Debug, Parser)]
@@ -93,13 +93,14 @@ fn report(failure: &Failure) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     match failure {
         Failure::Settings(error) => {
-            let _ = writeln!(stderr, "{error}");
+            let _ = writeln!(stderr, "{}", printable::lines(&error.to_string()));
             ExitCode::from(EX_USAGE)
         }
         Failure::Reported => ExitCode::from(EX_USAGE),
         Failure::Status(status) => ExitCode::from(*status),
         Failure::Other(error) => {
-            let _ = writeln!(stderr, "svidgate: {error:#}");
+            // Servers and files of others have a say in it.
+            let _ = writeln!(stderr, "svidgate: {}", printable::lines(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod dev;
 pub mod explain;
 pub mod logging;
+mod printable;
 pub mod run;
 pub mod serve;
 pub mod source;

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use crate::config::DEFAULT_SERVER_SOCKET;
+use crate::printable::{escaped, json};
 use crate::serve::report::{Report, SubscriberStatus, TrustDomain};
 
 /// Arguments of `svidgate status`.
@@ -36,7 +37,7 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<()> {
         .with_context(|| format!("{}: no answer within {TIMEOUT:?}", args.socket.display()))?
         .with_context(|| format!("{}: no controller answers there", args.socket.display()))?;
     let report: Report = serde_json::from_slice(&body).context("the answer is not a controller's status")?;
-    let text = if args.json { serde_json::to_string_pretty(&report)? } else { table(&report) };
+    let text = if args.json { json(&serde_json::to_string_pretty(&report)?) } else { table(&report) };
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
         // The reader, such as `head`, has seen enough.
@@ -61,17 +62,25 @@ async fn fetch(socket: &Path) -> anyhow::Result<Bytes> {
 fn table(report: &Report) -> String {
     let mut out = Vec::new();
     let source = &report.workload_api;
-    out.push(format!("controller     svidgate {}", report.version));
-    out.push(format!("revision       {}", report.revision.as_deref().map_or("none yet", short)));
-    let since = source.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
-    out.push(format!("workload api   {}{since}", source.phase));
+    out.push(format!("controller     svidgate {}", escaped(&report.version)));
+    out.push(format!(
+        "revision       {}",
+        report.revision.as_deref().map_or_else(|| "none yet".to_owned(), short)
+    ));
+    let since = source.since.as_deref().map(|since| format!(" since {}", escaped(since))).unwrap_or_default();
+    out.push(format!("workload api   {}{since}", escaped(&source.phase)));
     if let Some(detail) = &source.detail {
-        out.push(format!("               {}", printable(detail)));
+        out.push(format!("               {}", escaped(detail)));
     }
     out.push(String::new());
     out.extend(trust_domains(&report.trust_domains));
     for refused in &report.refused_bundles {
-        out.push(format!("refused bundle {}: {}", printable(&refused.name), printable(&refused.reason)));
+        let what = if refused.left_out { "left out" } else { "refused bundle" };
+        out.push(format!("{what:<14} {}: {}", escaped(&refused.name), escaped(&refused.reason)));
+    }
+    let others = report.refused_bundles_total.saturating_sub(report.refused_bundles.len());
+    if others > 0 {
+        out.push(format!("refused bundle {others} more, which are not listed"));
     }
     out.push(String::new());
     if !report.subscribers.is_empty() {
@@ -86,15 +95,16 @@ fn trust_domains(domains: &[TrustDomain]) -> Vec<String> {
     let mut rows = vec![["TRUST DOMAIN", "SEEN", "KEYS"].map(str::to_owned)];
     let mut notes = Vec::new();
     for domain in domains {
-        let kids: Vec<String> = domain.kids.iter().map(|kid| printable(kid)).collect();
+        let name = escaped(&domain.trust_domain);
+        let kids: Vec<String> = domain.kids.iter().map(|kid| escaped(kid)).collect();
         let seen =
             format!("{} ago{}", age(domain.observed_age_seconds), if domain.current { "" } else { " (!)" });
         let kids = if kids.is_empty() { "none: every token is refused".to_owned() } else { kids.join(" ") };
-        rows.push([domain.trust_domain.clone(), seen, kids]);
+        rows.push([name.clone(), seen, kids]);
         for ignored in &domain.ignored_keys {
-            let kid = ignored.kid.as_deref().map_or_else(|| "(no kid)".to_owned(), printable);
-            let reason = printable(&ignored.reason);
-            notes.push(format!("ignored key    {kid} of {}: {reason}", domain.trust_domain));
+            let kid = ignored.kid.as_deref().map_or_else(|| "(no kid)".to_owned(), escaped);
+            let reason = escaped(&ignored.reason);
+            notes.push(format!("ignored key    {kid} of {name}: {reason}"));
         }
     }
     let mut out = aligned(&rows);
@@ -115,10 +125,10 @@ fn subscribers(subscribers: &[SubscriberStatus]) -> Vec<String> {
             (None, false) => "without",
         };
         rows.push([
-            printable(&subscriber.node),
-            printable(&subscriber.instance),
-            printable(&subscriber.plugin_version),
-            subscriber.revision.as_deref().map_or("-", short).to_owned(),
+            escaped(&subscriber.node),
+            escaped(&subscriber.instance),
+            escaped(&subscriber.plugin_version),
+            subscriber.revision.as_deref().map_or_else(|| "-".to_owned(), short),
             state.to_owned(),
             if subscriber.held > 0 {
                 "now".to_owned()
@@ -161,17 +171,12 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 }
 
 /// The first 12 digits of a revision.
-fn short(revision: &str) -> &str {
-    revision.get(..12).unwrap_or(revision)
+fn short(revision: &str) -> String {
+    escaped(revision.get(..12).unwrap_or(revision))
 }
 
 fn age(seconds: f64) -> String {
     if seconds < 120.0 { format!("{seconds:.1}s") } else { format!("{:.0}m", (seconds / 60.0).floor()) }
-}
-
-/// Names come from other parties; a terminal must not obey them.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -215,7 +220,7 @@ mod tests {
              workload api   up since 2025-11-25T11:00:00Z\n\
              \n\
              TRUST DOMAIN  SEEN      KEYS\n\
-             a.test        0.2s ago  k\u{fffd}[2J\n\
+             a.test        0.2s ago  k\\u{1b}[2J\n\
              ignored key    twice of a.test: two keys\n\
              \n\
              NODE          INSTANCE  PLUGIN  REVISION      STATE    SEEN    HELD\n\
@@ -224,6 +229,30 @@ mod tests {
              \n\
              1 of 2 subscribers enforce the newest revision; 1 are behind, 0 have none."
         );
+    }
+
+    #[test]
+    fn nothing_that_came_over_the_socket_acts_on_the_terminal() {
+        let evil = "x\u{1b}]0;t\u{7}\u{9b}2J\u{202e}y";
+        let report: Report = serde_json::from_value(json!({
+            "version": evil, "timestamp": evil, "revision": evil,
+            "workload_api": {"phase": evil, "since": evil, "detail": evil},
+            "trust_domains": [{"trust_domain": evil, "kids": [evil], "observed_age_seconds": 0.25, "current": true,
+                "sequence": null, "ignored_keys": [{"kid": evil, "reason": evil}]}],
+            "refused_bundles": [{"name": evil, "reason": evil, "left_out": true}], "refused_bundles_total": 3,
+            "summary": {"subscribers": 1, "current": 0, "behind": 1, "without": 0, "held": 0},
+            "subscribers": [{"node": evil, "instance": evil, "plugin_version": evil, "revision": evil,
+                "current": false, "last_seen_seconds": 0.0, "held": 0}],
+        }))
+        .unwrap();
+        let text = table(&report);
+        let json = json(&serde_json::to_string(&report).unwrap());
+        for c in ['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}'] {
+            assert!(!text.contains(c) && !json.contains(c), "{c:?} in {text:?}");
+        }
+        assert!(text.contains("refused bundle 2 more"), "{text}");
+        let again: Report = serde_json::from_str(&json).unwrap();
+        assert_eq!(again.version, evil, "JSON means the same");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use spiffe::{JwtSvid, SpiffeId, WorkloadApiClient, WorkloadApiError};
 
+use crate::printable::{self, escaped};
 use crate::workload_api::{SOCKET_ENV, socket_path};
 
 /// Arguments of `svidgate token`.
@@ -96,8 +97,8 @@ fn explain(error: WorkloadApiError, endpoint: &str, args: &TokenArgs) -> anyhow:
 
 fn text(svid: &JwtSvid, format: Format) -> anyhow::Result<String> {
     Ok(match format {
-        Format::Raw => format!("{}\n", svid.token()),
-        Format::Header => format!("authorization: Bearer {}\n", svid.token()),
+        Format::Raw => format!("{}\n", escaped(svid.token())),
+        Format::Header => format!("authorization: Bearer {}\n", escaped(svid.token())),
         Format::Json => {
             let expires_at = svid.expiry().unix_timestamp();
             let object = json!({
@@ -107,7 +108,7 @@ fn text(svid: &JwtSvid, format: Format) -> anyhow::Result<String> {
                 "hint": svid.hint(),
                 "token": svid.token(),
             });
-            format!("{}\n", serde_json::to_string(&object)?)
+            format!("{}\n", printable::json(&serde_json::to_string(&object)?))
         }
     })
 }

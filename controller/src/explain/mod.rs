@@ -8,7 +8,6 @@ mod advice;
 mod demands;
 mod detail;
 mod keys;
-mod printable;
 mod report;
 mod text;
 mod token;
@@ -22,7 +21,7 @@ use clap::Args;
 use svidgate_jwt_svid::{TrustDomain, UnixTime};
 
 use crate::cli::Failure;
-use crate::clock;
+use crate::{clock, printable};
 use report::{Report, Verdict};
 
 /// Arguments of `svidgate explain`.

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::ErrorResponse;
+use crate::printable::escaped;
 
 /// Talks to one admin socket.
 pub(in crate::dev) struct AdminClient {
@@ -70,7 +71,7 @@ impl AdminClient {
         let body = body.map_err(anyhow::Error::from_boxed).context("reading the answer")?.to_bytes();
         if !head.status.is_success() {
             match serde_json::from_slice::<ErrorResponse>(&body) {
-                Ok(refused) => bail!("{}", refused.error),
+                Ok(refused) => bail!("{}", escaped(&refused.error)),
                 Err(_) => bail!("the admin socket answered {}", head.status),
             }
         }

@@ -14,6 +14,7 @@ use crate::dev::admin::{
 };
 use crate::dev::authority::KeyState;
 use crate::dev::issuer::{KeyStatus, Phase};
+use crate::printable::{escaped, json};
 
 pub(super) async fn rotate(args: RotateArgs) -> anyhow::Result<()> {
     let client = AdminClient::new(&args.target.admin_socket()?);
@@ -55,7 +56,7 @@ pub(super) async fn mint(args: MintArgs) -> anyhow::Result<()> {
         issued_ago_seconds: args.issued_ago.as_secs(),
     };
     let minted: MintResponse = AdminClient::new(&args.target.admin_socket()?).post(MINT, &request).await?;
-    print(&args.target, &minted, || format!("{}\n", minted.token))
+    print(&args.target, &minted, || format!("{}\n", escaped(&minted.token)))
 }
 
 async fn is_prepared(client: &AdminClient, domain: Option<&TrustDomain>) -> anyhow::Result<bool> {
@@ -69,7 +70,8 @@ async fn is_prepared(client: &AdminClient, domain: Option<&TrustDomain>) -> anyh
 }
 
 fn print<T: Serialize>(target: &Target, answer: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    let text = if target.json { format!("{}\n", serde_json::to_string(answer)?) } else { text() };
+    // Whoever serves the socket has written it.
+    let text = if target.json { json(&format!("{}\n", serde_json::to_string(answer)?)) } else { text() };
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
@@ -78,7 +80,7 @@ fn print<T: Serialize>(target: &Target, answer: &T, text: impl FnOnce() -> Strin
 fn change_text(what: &str, change: &ChangeResponse) -> String {
     let mut text = String::new();
     for kid in &change.changed {
-        let _ = writeln!(text, "{kid} {what}");
+        let _ = writeln!(text, "{} {what}", escaped(kid));
     }
     if change.changed.is_empty() {
         text.push_str("no old key, nothing to revoke\n");
@@ -88,10 +90,12 @@ fn change_text(what: &str, change: &ChangeResponse) -> String {
 }
 
 fn status_text(status: &StatusResponse) -> String {
-    let mut text = format!("Workload API {}, tokens live {} s\n", status.socket, status.ttl_seconds);
+    let mut text =
+        format!("Workload API {}, tokens live {} s\n", escaped(&status.socket), status.ttl_seconds);
     for entry in &status.entries {
-        let hint = if entry.hint.is_empty() { String::new() } else { format!(" (hint {})", entry.hint) };
-        let _ = writeln!(text, "identity {}{hint}", entry.spiffe_id);
+        let hint =
+            if entry.hint.is_empty() { String::new() } else { format!(" (hint {})", escaped(&entry.hint)) };
+        let _ = writeln!(text, "identity {}{hint}", escaped(&entry.spiffe_id));
     }
     for domain in &status.trust_domains {
         text.push_str(&domain_text(&domain.trust_domain, &domain.keys));
@@ -100,7 +104,7 @@ fn status_text(status: &StatusResponse) -> String {
 }
 
 fn domain_text(domain: &str, keys: &[KeyStatus]) -> String {
-    let mut text = format!("{domain}\n");
+    let mut text = format!("{}\n", escaped(domain));
     for key in keys {
         let state = match key.state {
             KeyState::Prepared => "prepared",
@@ -108,7 +112,36 @@ fn domain_text(domain: &str, keys: &[KeyStatus]) -> String {
             KeyState::Old => "old",
         };
         let since = crate::clock::rfc3339(key.since.saturating_mul(1000));
-        let _ = writeln!(text, "  {state:<8}  {}  {}  since {since}", key.key_type.algorithm(), key.kid);
+        let _ = writeln!(
+            text,
+            "  {state:<8}  {}  {}  since {since}",
+            key.key_type.algorithm(),
+            escaped(&key.kid)
+        );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_came_over_the_socket_acts_on_the_terminal() {
+        let evil = "x\u{1b}[2J\u{9b}1m\u{202e}y\nforged";
+        let keys: Vec<KeyStatus> = serde_json::from_value(serde_json::json!([
+            {"kid": evil, "key_type": "es256", "state": "active", "since": 0}
+        ]))
+        .unwrap();
+        let status: StatusResponse = serde_json::from_value(serde_json::json!({
+            "socket": evil, "ttl_seconds": 1, "entries": [{"spiffe_id": evil, "hint": evil}],
+            "trust_domains": [{"trust_domain": evil, "keys": keys}],
+        }))
+        .unwrap();
+        let change = ChangeResponse { trust_domain: evil.to_owned(), changed: vec![evil.to_owned()], keys };
+        for text in [status_text(&status), change_text("signs", &change)] {
+            let acts = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!text.contains(acts) && !text.contains("\nforged"), "{text:?}");
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use svidgate_jwt_svid::{Bundle, BundleError, TrustDomain};
 use thiserror::Error;
 
+use crate::printable::escaped;
 use crate::source::Limits;
 use crate::store::{Message, Refused};
 use crate::workload_api::pb::JwtBundlesResponse;
@@ -27,11 +28,7 @@ pub(super) fn read(response: JwtBundlesResponse, limits: &Limits) -> Message {
     let mut message = Message::default();
     for (domain, entries) in by_trust_domain(response, &mut message.refused) {
         let mut refuse = |name: &str, reason: String| {
-            message.refused.push(Refused {
-                name: printable(name),
-                trust_domain: Some(domain.clone()),
-                reason,
-            });
+            message.refused.push(Refused { name: shown(name), trust_domain: Some(domain.clone()), reason });
         };
         match entries.as_slice() {
             [(name, jwks)] => match bundle(jwks, limits) {
@@ -81,7 +78,7 @@ fn by_trust_domain(
         match TrustDomain::parse(name.strip_prefix("spiffe://").unwrap_or(&name)) {
             Ok(domain) => entries.entry(domain).or_default().push((name, jwks)),
             Err(error) => refused.push(Refused {
-                name: printable(&name),
+                name: shown(&name),
                 trust_domain: None,
                 reason: format!("not a trust domain: {error}"),
             }),
@@ -90,8 +87,8 @@ fn by_trust_domain(
     entries
 }
 
-fn printable(name: &str) -> String {
-    name.chars().take(MAX_NAME_CHARS).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+fn shown(name: &str) -> String {
+    escaped(&name.chars().take(MAX_NAME_CHARS).collect::<String>())
 }
 
 /// A trust domain has at most 255 bytes; the rest of a longer name tells nothing.
@@ -184,9 +181,8 @@ mod tests {
 
     #[test]
     fn names_in_errors_are_bounded_and_printable() {
-        let name = format!("a\n{}", "b".repeat(1000));
+        let name = format!("a\n\u{202e}{}", "b".repeat(1000));
         let message = read(response(&[(&name, "{}")]), &Limits::default());
-        assert_eq!(message.refused[0].name.chars().count(), 264);
-        assert!(!message.refused[0].name.contains('\n'));
+        assert_eq!(message.refused[0].name, format!("a\\u{{a}}\\u{{202e}}{}", "b".repeat(261)));
     }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 
 use tonic::{Code, Status};
 
+use crate::printable::escaped;
 use crate::store::Event;
 
 /// How a stream ended.
@@ -59,13 +60,9 @@ impl fmt::Display for Outcome {
         match self {
             Self::Ended { .. } => f.write_str("the server ended the stream"),
             Self::Failed { status, .. } => {
-                // The message comes from the other side: bounded, and no control characters.
-                let message: String = status
-                    .message()
-                    .chars()
-                    .take(MAX_MESSAGE_CHARS)
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
+                // The message comes from the other side: bounded, and nothing that acts on a terminal.
+                let message: String = status.message().chars().take(MAX_MESSAGE_CHARS).collect();
+                let message = escaped(&message);
                 write!(f, "{:?}: {message}", status.code())
             }
         }
@@ -110,6 +107,6 @@ mod tests {
 
     #[test]
     fn the_reason_is_fit_for_a_log_line() {
-        assert_eq!(failed(Code::Unavailable).to_string(), "Unavailable: why ");
+        assert_eq!(failed(Code::Unavailable).to_string(), "Unavailable: why\\u{a}");
     }
 }

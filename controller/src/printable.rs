@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The text in quotes, with what acts on terminals or readers escaped, and cut when it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for (count, c) in text.chars().enumerate() {
         if count == MAX_CHARS {
@@ -23,8 +23,18 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
+/// The text as it is, with what acts on terminals or readers escaped. Twice does no more than once.
+pub(crate) fn escaped(text: &str) -> String {
+    escape(text, acts)
+}
+
+/// Text of several lines of our own, in which something of others may stand.
+pub(crate) fn lines(text: &str) -> String {
+    escape(text, |c| acts(c) && c != '\n')
+}
+
 /// Several of them, at most twenty.
-pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     let texts: Vec<&str> = texts.into_iter().collect();
     let shown: Vec<String> = texts.iter().take(MAX_ENTRIES).map(|text| quoted(text)).collect();
     match texts.len().saturating_sub(shown.len()) {
@@ -35,7 +45,7 @@ pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// JSON text in which such characters are escaped. They stand in strings only, so the value stays the same.
-pub(super) fn json(text: &str) -> String {
+pub(crate) fn json(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut units = [0; 2];
     for c in text.chars() {
@@ -43,6 +53,18 @@ pub(super) fn json(text: &str) -> String {
             for unit in c.encode_utf16(&mut units) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn escape(text: &str, acts: impl Fn(char) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         } else {
             out.push(c);
         }
@@ -60,3 +82,16 @@ fn acts(c: char) -> bool {
 /// A SPIFFE ID may have 2048; nobody reads more than this.
 const MAX_CHARS: usize = 300;
 const MAX_ENTRIES: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v16_what_acts_on_a_terminal_or_turns_text_around_is_escaped() {
+        let text = "a\u{1b}[2J\u{9b}1m\u{202e}b\u{2066}\nc\\";
+        assert_eq!(escaped(text), "a\\u{1b}[2J\\u{9b}1m\\u{202e}b\\u{2066}\\u{a}c\\");
+        assert_eq!(escaped(&escaped(text)), escaped(text));
+        assert_eq!(lines("a\n\u{1b}b"), "a\n\\u{1b}b");
+    }
+}

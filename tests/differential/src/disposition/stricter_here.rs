@@ -61,7 +61,7 @@ pub(super) const ALL: &[Disposition] = &[
     },
     Disposition {
         name: "member twice",
-        peers: &[SPIRE, JSONWEBTOKEN, JWT_COMPACT, SPIFFE],
+        peers: &[SPIFFE, JSONWEBTOKEN, JWT_COMPACT],
         rule: "V4, V12, RFC 7515 §4, RFC 7519 §4",
         why: "They see one of the two, at some depth at least; two readers may see different ones.",
         applies: |seen| {

@@ -125,7 +125,7 @@ fn subscribers(subscribers: &[SubscriberStatus]) -> Vec<String> {
             (None, false) => "without",
         };
         rows.push([
-            escaped(&subscriber.node),
+            if subscriber.node.is_empty() { "-".to_owned() } else { escaped(&subscriber.node) },
             escaped(&subscriber.instance),
             escaped(&subscriber.plugin_version),
             subscriber.revision.as_deref().map_or_else(|| "-".to_owned(), short),

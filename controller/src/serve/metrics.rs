@@ -40,11 +40,11 @@ impl Collector for Metrics {
         let now = clock::unix_millis();
         let state = self.store.state();
         let counters = state.counters;
-        let summary = Report::of(&self.store, self.subscribers.list(now), now).summary;
+        let summary = Report::of(&self.store, &self.subscribers, now).summary;
         let out = &mut encoder;
 
         counter(out, "revisions", "Changes of the revision in force", self.store.revisions())?;
-        gauge(out, "held_requests", "Requests for a snapshot that are open", count(self.subscribers.held()))?;
+        gauge(out, "held_requests", "Requests for a snapshot that are open", count(summary.held))?;
         family(
             out,
             "subscribers",

@@ -65,7 +65,7 @@ struct App {
 
 async fn status(State(app): State<App>) -> Json<report::Report> {
     let now = clock::unix_millis();
-    Json(report::Report::of(&app.store, app.subscribers.list(now), now))
+    Json(report::Report::of(&app.store, &app.subscribers, now))
 }
 
 async fn scrape(State(app): State<App>) -> Response {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::subscribers::Subscriber;
+use super::subscribers::{Subscriber, Subscribers};
 use crate::clock;
 use crate::store::{self, Held, State, Store};
 
@@ -89,14 +89,14 @@ pub struct Summary {
     pub behind: usize,
     /// Those that enforce none yet.
     pub without: usize,
-    /// Requests that are open now.
+    /// Requests for a snapshot that are open now, those of callers that are no subscribers included.
     pub held: usize,
 }
 
 /// A subscriber.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SubscriberStatus {
-    /// Envoy's node id.
+    /// Envoy's node id; empty where it has none.
     pub node: String,
     /// Which subscription of that Envoy.
     pub instance: String,
@@ -113,11 +113,15 @@ pub struct SubscriberStatus {
 }
 
 impl Report {
-    pub(super) fn of(store: &Store, subscribers: Vec<Subscriber>, now: u64) -> Self {
+    pub(super) fn of(store: &Store, subscribers: &Subscribers, now: u64) -> Self {
         let state = store.state();
         let revision = store.revision().map(|revision| revision.as_str().to_owned());
-        let subscribers: Vec<SubscriberStatus> =
-            subscribers.into_iter().map(|subscriber| subscriber_status(subscriber, &revision, now)).collect();
+        let held = subscribers.held();
+        let subscribers: Vec<SubscriberStatus> = subscribers
+            .list(now)
+            .into_iter()
+            .map(|subscriber| subscriber_status(subscriber, &revision, now))
+            .collect();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             timestamp: clock::rfc3339(now),
@@ -129,7 +133,7 @@ impl Report {
             trust_domains: trust_domains(&state, now),
             refused_bundles: refused(&state.refused, false).chain(refused(&state.left_out, true)).collect(),
             refused_bundles_total: state.refused.len().saturating_add(state.left_out.len()),
-            summary: Summary::of(&subscribers),
+            summary: Summary::of(&subscribers, held),
             revision,
             subscribers,
         }
@@ -137,7 +141,7 @@ impl Report {
 }
 
 impl Summary {
-    fn of(subscribers: &[SubscriberStatus]) -> Self {
+    fn of(subscribers: &[SubscriberStatus], held: usize) -> Self {
         let count = |wanted: fn(&SubscriberStatus) -> bool| {
             subscribers.iter().filter(|subscriber| wanted(subscriber)).count()
         };
@@ -146,7 +150,7 @@ impl Summary {
             current: count(|s| s.current),
             behind: count(|s| !s.current && s.revision.is_some()),
             without: count(|s| s.revision.is_none()),
-            held: subscribers.iter().map(|s| s.held).sum(),
+            held,
         }
     }
 }

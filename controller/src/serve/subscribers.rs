@@ -1,6 +1,6 @@
 //! Who asks for snapshots: one entry for each subscription of an Envoy, by what it says about itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderValue};
@@ -18,15 +18,19 @@ pub(super) struct Introduction {
 }
 
 impl Introduction {
-    /// `None` for a caller that names no node, such as a person with curl.
+    /// `None` for a caller that says nothing of the kind, such as a person with curl. An Envoy without a node id
+    /// counts as one that is named by nothing.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let text = |name| headers.get(name).map(shown).unwrap_or_default();
-        let node = text(NODE_HEADER);
-        (!node.is_empty()).then(|| Self {
-            key: Key { node, instance: text(INSTANCE_HEADER) },
+        let introduction = Self {
+            key: Key { node: text(NODE_HEADER), instance: text(INSTANCE_HEADER) },
             plugin_version: text(PLUGIN_VERSION_HEADER),
             revision: Revision::parse(&text(REVISION_HEADER)),
-        })
+        };
+        let is_filter = !introduction.key.node.is_empty()
+            || !introduction.plugin_version.is_empty()
+            || introduction.revision.is_some();
+        is_filter.then_some(introduction)
     }
 }
 
@@ -37,6 +41,9 @@ struct Key {
 }
 
 /// A subscriber as it is shown. Times are Unix times in milliseconds.
+///
+/// Several Envoys may have the same name. As long as they have requests open that tell different revisions they are
+/// shown apart, so that one of them cannot hide that another is behind.
 #[derive(Clone, Debug)]
 pub(super) struct Subscriber {
     pub(super) node: String,
@@ -57,6 +64,7 @@ pub(super) struct Subscribers(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     entries: HashMap<Key, Entry>,
+    requests: u64,
     /// Open requests, those of callers without an entry included.
     held: usize,
     last_sweep: u64,
@@ -66,9 +74,26 @@ struct Table {
 #[derive(Debug, Default)]
 struct Entry {
     plugin_version: String,
+    /// The last word.
     revision: Option<Revision>,
     last_seen: u64,
-    held: usize,
+    /// Open requests by their number, each with what it says is enforced.
+    open: Vec<(u64, Option<Revision>)>,
+}
+
+impl Entry {
+    /// What is enforced under this name, with the number of open requests that say so. Never empty.
+    fn enforced(&self) -> BTreeMap<Option<&Revision>, usize> {
+        let mut enforced = BTreeMap::new();
+        for (_, revision) in &self.open {
+            let held: &mut usize = enforced.entry(revision.as_ref()).or_default();
+            *held = held.saturating_add(1);
+        }
+        if enforced.is_empty() {
+            enforced.insert(self.revision.as_ref(), 0);
+        }
+        enforced
+    }
 }
 
 impl Subscribers {
@@ -76,32 +101,22 @@ impl Subscribers {
     pub(super) fn enter(self: &Arc<Self>, introduction: Option<Introduction>, now: u64) -> Held {
         let mut table = self.lock();
         table.held = table.held.saturating_add(1);
-        let key = introduction.and_then(|introduction| table.record(introduction, now));
-        Held { subscribers: Arc::clone(self), key }
+        let entry = introduction.and_then(|introduction| table.record(introduction, now));
+        Held { subscribers: Arc::clone(self), entry }
     }
 
     /// Everyone who was seen lately, by node and instance.
     pub(super) fn list(&self, now: u64) -> Vec<Subscriber> {
         let mut table = self.lock();
         table.sweep(now);
-        let mut list: Vec<Subscriber> = table
-            .entries
-            .iter()
-            .map(|(key, entry)| Subscriber {
-                node: key.node.clone(),
-                instance: key.instance.clone(),
-                plugin_version: entry.plugin_version.clone(),
-                revision: entry.revision.clone(),
-                last_seen: if entry.held > 0 { now } else { entry.last_seen },
-                held: entry.held,
-            })
-            .collect();
+        let mut list: Vec<Subscriber> =
+            table.entries.iter().flat_map(|(key, entry)| rows(key, entry, now)).collect();
         drop(table);
-        list.sort_by(|a, b| (&a.node, &a.instance).cmp(&(&b.node, &b.instance)));
+        list.sort_by(|a, b| (&a.node, &a.instance, &a.revision).cmp(&(&b.node, &b.instance, &b.revision)));
         list
     }
 
-    /// Requests that are open now.
+    /// Requests that are open now, those of callers that are not shown included.
     pub(super) fn held(&self) -> usize {
         self.lock().held
     }
@@ -116,8 +131,20 @@ impl Subscribers {
     }
 }
 
+fn rows(key: &Key, entry: &Entry, now: u64) -> impl Iterator<Item = Subscriber> {
+    entry.enforced().into_iter().map(move |(revision, held)| Subscriber {
+        node: key.node.clone(),
+        instance: key.instance.clone(),
+        plugin_version: entry.plugin_version.clone(),
+        revision: revision.cloned(),
+        last_seen: if held > 0 { now } else { entry.last_seen },
+        held,
+    })
+}
+
 impl Table {
-    fn record(&mut self, introduction: Introduction, now: u64) -> Option<Key> {
+    /// The entry, and the number of the request in it.
+    fn record(&mut self, introduction: Introduction, now: u64) -> Option<(Key, u64)> {
         if now.abs_diff(self.last_sweep) >= SWEEP_MILLIS {
             self.sweep(now);
         }
@@ -125,17 +152,19 @@ impl Table {
             self.not_recorded = self.not_recorded.saturating_add(1);
             return None;
         }
+        self.requests = self.requests.wrapping_add(1);
         let entry = self.entries.entry(introduction.key.clone()).or_default();
         entry.plugin_version = introduction.plugin_version;
+        entry.open.push((self.requests, introduction.revision.clone()));
         entry.revision = introduction.revision;
         entry.last_seen = now;
-        entry.held = entry.held.saturating_add(1);
-        Some(introduction.key)
+        Some((introduction.key, self.requests))
     }
 
     fn sweep(&mut self, now: u64) {
         self.last_sweep = now;
-        self.entries.retain(|_, entry| entry.held > 0 || now.abs_diff(entry.last_seen) < FORGET_MILLIS);
+        self.entries
+            .retain(|_, entry| !entry.open.is_empty() || now.abs_diff(entry.last_seen) < FORGET_MILLIS);
     }
 }
 
@@ -143,15 +172,17 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Held {
     subscribers: Arc<Subscribers>,
-    key: Option<Key>,
+    /// Key of its entry and its number there.
+    entry: Option<(Key, u64)>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         let mut table = self.subscribers.lock();
         table.held = table.held.saturating_sub(1);
-        if let Some(entry) = self.key.as_ref().and_then(|key| table.entries.get_mut(key)) {
-            entry.held = entry.held.saturating_sub(1);
+        let Some((key, number)) = &self.entry else { return };
+        if let Some(entry) = table.entries.get_mut(key) {
+            entry.open.retain(|(open, _)| open != number);
             entry.last_seen = crate::clock::unix_millis();
         }
     }
@@ -201,6 +232,40 @@ mod tests {
         assert_eq!(held(&subscribers), [("1".to_owned(), 1), ("2".to_owned(), 0)]);
         drop(second);
         assert_eq!(subscribers.held(), 0);
+    }
+
+    #[test]
+    fn equal_names_hide_no_one_who_is_behind() {
+        let subscribers = Arc::new(Subscribers::default());
+        let now = crate::clock::unix_millis();
+        let with = |revision: &str| {
+            let mut introduction = introduction("n", "1").unwrap();
+            introduction.revision = Revision::parse(&revision.repeat(64));
+            Some(introduction)
+        };
+        let behind = subscribers.enter(with("a"), now);
+        let current = [subscribers.enter(with("b"), now), subscribers.enter(with("b"), now)];
+        let list = || {
+            let list = subscribers.list(now);
+            list.iter()
+                .map(|s| (s.revision.as_ref().unwrap().as_str().chars().next().unwrap(), s.held))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(list(), [('a', 1), ('b', 2)]);
+        drop(behind);
+        assert_eq!(list(), [('b', 2)]);
+        drop(current);
+        assert_eq!(list(), [('b', 0)]);
+    }
+
+    #[test]
+    fn an_envoy_without_a_node_id_is_shown_too() {
+        let subscribers = Arc::new(Subscribers::default());
+        let mut headers = HeaderMap::new();
+        headers.insert(PLUGIN_VERSION_HEADER, HeaderValue::from_static("0.1.0"));
+        let _held = subscribers.enter(Introduction::of(&headers), 1);
+        let list = subscribers.list(1);
+        assert_eq!((list.len(), list[0].node.as_str(), list[0].held), (1, "", 1));
     }
 
     #[test]

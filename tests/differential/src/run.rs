@@ -48,9 +48,10 @@ fn judge(index: usize, make: &impl Fn(usize, u64) -> Case, peers: &[&dyn Peer]) 
     loop {
         let now = wall_clock();
         let case = make(index, now);
+        let now = if case.to_the_second { case.made_at } else { now };
         let verified = ours::verify(&case.token, &case.trust, now);
         let verdicts = peers.iter().map(|peer| peer.judge(&case, now)).collect();
-        if wall_clock().saturating_sub(now) <= LATE {
+        if case.to_the_second || wall_clock().saturating_sub(now) <= LATE {
             let ours = verified.map(|svid| svid.spiffe_id().to_string());
             return Judged { case, now, ours, verdicts };
         }

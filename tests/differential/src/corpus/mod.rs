@@ -28,7 +28,10 @@ pub struct Case {
     pub token: Vec<u8>,
     /// Whom to trust.
     pub trust: Arc<Trust>,
-    /// Whether a second decides, so that only implementations whose clock can be set may be asked.
+    /// The moment that its times are about, in seconds since 1970.
+    pub made_at: u64,
+    /// Whether a second decides, so that it is judged as of [`made_at`](Self::made_at), and only implementations
+    /// whose clock can be set may be asked.
     pub to_the_second: bool,
 }
 
@@ -65,7 +68,8 @@ pub fn attacks(now: u64) -> Vec<Case> {
                 name: attack.name,
                 token: attack.token,
                 trust: Arc::new(Trust::new(domains)),
-                to_the_second: false,
+                made_at: now,
+                to_the_second: attack.class == "j19",
             }
         })
         .collect()
@@ -106,6 +110,7 @@ pub fn mutation(seed: u64, index: usize, now: u64, source: &Source, trust: &Arc<
         name: making.name,
         token,
         trust: Arc::clone(trust),
+        made_at: now,
         to_the_second: class.to_the_second,
     }
 }

@@ -43,7 +43,7 @@ e2e: need-go setup spire plugin plugin-test-hooks ## End-to-end tests with a rea
 .PHONY: lint
 lint: setup ## Formatting, clippy for the host and for wasm, licences and sources of dependencies
 	cargo fmt --all --check
-	cargo clippy $(WORKSPACE) --all-targets --features svidgate-tests/spire -- -D warnings
+	cargo clippy $(WORKSPACE) --all-targets --features svidgate-tests/spire,svidgate-differential/spire -- -D warnings
 	cargo clippy --locked --target $(WASM_TARGET) -p svidgate-plugin -- -D warnings
 	cargo clippy --locked --target $(WASM_TARGET) -p svidgate-plugin --features test-hooks -- -D warnings
 	"$$($(TOOLS) cargo-deny)/cargo-deny" --log-level error check bans licenses sources
@@ -79,6 +79,19 @@ need-go:
 .PHONY: spire
 spire: need-go
 	@$(TOOLS) spire >/dev/null
+
+# --- other implementations -------------------------------------------------------------------------------------------
+
+.PHONY: differential
+differential: setup ## 12,000 mutated tokens and every attack before other implementations; target/differential/report.json
+	cargo build $(WORKSPACE) --bins
+	target/debug/svidgate-differential
+
+# The same before SPIRE's own ValidateJWTSVID, as a part of `make e2e`; target/differential/report-spire.json
+e2e: differential-spire
+.PHONY: differential-spire
+differential-spire: need-go setup spire
+	cargo test $(WORKSPACE) --features svidgate-differential/spire --test spire -- --nocapture
 
 # --- vectors, and the cores as Wasm ----------------------------------------------------------------------------------
 
@@ -123,16 +136,3 @@ bench-refusals: setup ## Instructions that refusing costs, over those of a valid
 mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)
 	PATH="$$($(TOOLS) cargo-mutants):$$PATH" cargo mutants --package svidgate-jwt-svid --jobs 1 --timeout 120 \
 		--output target/mutants $(MUTANTS) -- --lib --tests
-
-# --- other implementations -------------------------------------------------------------------------------------------
-
-.PHONY: differential
-differential: setup ## 12,000 mutated tokens and every attack before other implementations; target/differential/report.json
-	cargo build $(WORKSPACE) --bins
-	target/debug/svidgate-differential
-
-# The same before SPIRE's own ValidateJWTSVID, as a part of `make e2e`; target/differential/report-spire.json
-e2e: differential-spire
-.PHONY: differential-spire
-differential-spire: need-go setup spire
-	cargo test $(WORKSPACE) --features svidgate-differential/spire --test spire -- --nocapture

@@ -83,12 +83,11 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
     let test_fault = object.optional("test_fault", non_empty_string);
 
     if let (Some(controller), Some(Some(max_staleness))) = (&controller, &max_staleness) {
-        // A bundle is confirmed once a wait; a shorter bound would refuse everybody in between.
-        if *max_staleness < controller.wait.saturating_mul(2) {
-            object.error(
-                "max_staleness",
-                "must be at least twice `controller.wait`, which is how often it is confirmed",
-            );
+        // The controller hears from the agent every ten seconds or so, and tells it once a wait; a shorter bound would
+        // refuse everybody in between.
+        let least = controller.wait.saturating_add(controller.wait.max(CONFIRMATION));
+        if *max_staleness < least {
+            object.error("max_staleness", format!("must be at least {least:?} with this `controller.wait`"));
             return None;
         }
     }
@@ -163,7 +162,9 @@ const DEFAULT_SKEW: Duration = Duration::from_secs(5);
 const MAX_SKEW: Duration = Duration::from_secs(300);
 /// Checklist V2; SPIRE's largest usual tokens are around 1 KiB.
 const DEFAULT_TOKEN_BYTES: u64 = 8192;
-const MIN_STALENESS: Duration = Duration::from_secs(2);
+const MIN_STALENESS: Duration = Duration::from_secs(1);
+/// Longest time between two words of an agent that is well, with room for one that is lost.
+const CONFIRMATION: Duration = Duration::from_secs(30);
 const MAX_STALENESS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// What upstreams of SPIFFE meshes look for.
 const DEFAULT_IDENTITY_HEADER: &str = "x-spiffe-id";

@@ -81,11 +81,16 @@ fn v10_p03_empty_lists_are_errors() {
 }
 
 #[test]
-fn p12_staleness_shorter_than_two_waits_is_an_error() {
+fn p12_staleness_shorter_than_confirmations_take_is_an_error() {
     let mut value = valid();
     value["max_staleness"] = json!("59s");
     assert_eq!(errors(&value).len(), 1);
     value["max_staleness"] = json!("60s");
+    assert_eq!(errors(&value), Vec::<String>::new());
+    value["controller"] = json!({"wait": "1s"});
+    value["max_staleness"] = json!("30s");
+    assert_eq!(errors(&value), ["max_staleness: must be at least 31s with this `controller.wait`"]);
+    value["max_staleness"] = json!("31s");
     assert_eq!(errors(&value), Vec::<String>::new());
 }
 

@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
         }
         Err(error) => {
             assert!(!error.to_string().is_empty());
-            // The other one takes other spellings of the scheme and the host, and has its own idea of sizes.
+            // The other one takes upper case and writes lower case, and has its own idea of sizes.
             assert!(other.is_err() || other.is_ok_and(|other| other.to_string() != text) || is_long(text));
         }
     }

@@ -1,0 +1,248 @@
+use std::fmt;
+
+/// The path of a request as it is judged: its segments, decoded (RFC 3986 §6.2.2), when there is one way only to read
+/// it (checklist P5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    segments: Vec<String>,
+}
+
+/// A path that the proxy and the service could read in two ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AmbiguousPath;
+
+impl Path {
+    /// Reads a request target in origin form; query is left out.
+    ///
+    /// A slash at the end makes no difference, because services differ about it: `/a/` is judged as `/a`.
+    ///
+    /// # Errors
+    /// [`AmbiguousPath`] for dot segments, empty segments, parameters (`;`), backslashes, fragments, control bytes and
+    /// bytes outside of RFC 3986, each in any encoding; for encoded reserved characters; for broken or double
+    /// encoding; for what is no UTF-8 once decoded; and for targets in another form.
+    pub fn parse(target: &str) -> Result<Self, AmbiguousPath> {
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let path = path.strip_prefix('/').ok_or(AmbiguousPath)?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.is_empty() {
+            // `/` itself, but `//` has an empty segment.
+            let root = target.split_once('?').map_or(target, |(path, _)| path) == "/";
+            return if root { Ok(Self { segments: Vec::new() }) } else { Err(AmbiguousPath) };
+        }
+        let segments = path.split('/').map(segment).collect::<Result<_, _>>()?;
+        Ok(Self { segments })
+    }
+
+    /// The decoded segments; none for `/`.
+    #[must_use]
+    pub fn segments(&self) -> &[String] {
+        &self.segments
+    }
+}
+
+/// What a rule says about the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathPattern {
+    /// Segment by segment; `None` stands for exactly one segment, whatever it is.
+    Exact(Vec<Option<String>>),
+    /// The same, and anything below it.
+    Below(Vec<Option<String>>),
+}
+
+impl PathPattern {
+    /// Reads `/a/b` (this path), `/a/{id}` or `/a/*` (one segment), `/a/**` (`/a` and everything below it).
+    ///
+    /// # Errors
+    /// What would be right: a pattern is written as it is compared, so that no rule is silently dead (P3).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix('/').ok_or("must begin with `/`")?;
+        let (below, rest) = match rest.strip_suffix("**") {
+            Some("") => (true, ""),
+            Some(rest) => (true, rest.strip_suffix('/').ok_or("`**` must be a whole segment at the end")?),
+            None => (false, rest),
+        };
+        let segments = match rest {
+            "" => Vec::new(),
+            rest => rest.split('/').map(pattern_segment).collect::<Result<Vec<_>, _>>()?,
+        };
+        Ok(if below { Self::Below(segments) } else { Self::Exact(segments) })
+    }
+
+    /// Whether the path is one of those meant.
+    #[must_use]
+    pub fn matches(&self, path: &Path) -> bool {
+        let matched = |pattern: &[Option<String>]| {
+            path.segments.len() >= pattern.len()
+                && pattern
+                    .iter()
+                    .zip(&path.segments)
+                    .all(|(pattern, segment)| pattern.as_ref().is_none_or(|literal| literal == segment))
+        };
+        match self {
+            Self::Exact(pattern) => pattern.len() == path.segments.len() && matched(pattern),
+            Self::Below(pattern) => matched(pattern),
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.segments.is_empty() {
+            return f.write_str("/");
+        }
+        self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))
+    }
+}
+
+fn pattern_segment(text: &str) -> Result<Option<String>, String> {
+    if text == "*" || (text.len() > 2 && text.starts_with('{') && text.ends_with('}')) {
+        return Ok(None);
+    }
+    if text.contains(['*', '{', '}']) {
+        return Err(format!("`{text}`: `*` and `{{name}}` stand for a whole segment"));
+    }
+    match segment(text) {
+        Ok(decoded) if decoded == text => Ok(Some(decoded)),
+        Ok(decoded) => Err(format!("`{text}` would never match as written; write `{decoded}`")),
+        Err(AmbiguousPath) => Err(format!("`{text}` is a segment that no request can have")),
+    }
+}
+
+/// Decodes one segment. Only unreserved characters and UTF-8 may be encoded: whatever has a meaning in a path must
+/// be written plainly, or stays ambiguous.
+fn segment(raw: &str) -> Result<String, AmbiguousPath> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'%' => {
+                let byte = hex(bytes.next())?.wrapping_shl(4) | hex(bytes.next())?;
+                if !(is_unreserved(byte) || byte == b' ' || byte >= 0x80) {
+                    return Err(AmbiguousPath);
+                }
+                decoded.push(byte);
+            }
+            _ if is_unreserved(byte) || b"!$&'()*+,=:@".contains(&byte) => decoded.push(byte),
+            _ => return Err(AmbiguousPath),
+        }
+    }
+    let decoded = String::from_utf8(decoded).map_err(|_| AmbiguousPath)?;
+    if matches!(decoded.as_str(), "" | "." | "..") || decoded.chars().any(char::is_control) {
+        return Err(AmbiguousPath);
+    }
+    Ok(decoded)
+}
+
+fn hex(digit: Option<u8>) -> Result<u8, AmbiguousPath> {
+    let digit = digit.and_then(|digit| char::from(digit).to_digit(16)).ok_or(AmbiguousPath)?;
+    u8::try_from(digit).map_err(|_| AmbiguousPath)
+}
+
+/// RFC 3986 §2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, PathPattern};
+
+    fn matches(pattern: &str, target: &str) -> bool {
+        PathPattern::parse(pattern).unwrap().matches(&Path::parse(target).unwrap())
+    }
+
+    #[test]
+    fn p05_paths_are_judged_without_query_and_after_decoding() {
+        for target in ["/a/b", "/a/b?x=/c", "/%61/b", "/a/b/", "/a/%62/?"] {
+            assert!(matches("/a/b", target), "{target}");
+        }
+        assert_eq!(Path::parse("/").unwrap().to_string(), "/");
+        assert_eq!(Path::parse("/caf%C3%A9/x%20y").unwrap().segments(), ["café", "x y"]);
+        assert_eq!(Path::parse("/pkg.Service/Method").unwrap().segments(), ["pkg.Service", "Method"]);
+    }
+
+    #[test]
+    fn p05_what_stays_ambiguous_is_refused() {
+        for target in [
+            "",
+            "a",
+            "*",
+            "http://a.test/x",
+            "//",
+            "//a",
+            "/a//b",
+            "/a//",
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/./b",
+            "/%2e",
+            "/%2E%2e/a",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a;x=1/b",
+            "/a%3Bx",
+            "/a%25b",
+            "/a%252fb",
+            "/a%",
+            "/a%2",
+            "/a%zz",
+            "/a%00",
+            "/a%0a",
+            "/a#b",
+            "/a%23",
+            "/a%3fb",
+            "/caf\u{e9}",
+            "/%ff",
+            "/%c3",
+            "/%C2%85",
+            "/a b",
+            "/a\tb",
+            "/<",
+            "/{x}",
+            "/a|b",
+            "/a^",
+            "/a`",
+            "/a\"",
+        ] {
+            assert!(Path::parse(target).is_err(), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn patterns_match_on_segment_boundaries() {
+        let cases = [
+            ("/a", "/a", true),
+            ("/a", "/ab", false),
+            ("/a", "/a/b", false),
+            ("/a/**", "/a", true),
+            ("/a/**", "/a/b/c", true),
+            ("/a/**", "/ab", false),
+            ("/a/{id}", "/a/1", true),
+            ("/a/*", "/a/1", true),
+            ("/a/*", "/a", false),
+            ("/a/*/c", "/a/b/c", true),
+            ("/a/*", "/a/1/2", false),
+            ("/**", "/", true),
+            ("/**", "/x/y", true),
+            ("/", "/", true),
+            ("/", "/x", false),
+            ("/A", "/a", false),
+        ];
+        for (pattern, target, expected) in cases {
+            assert_eq!(matches(pattern, target), expected, "{pattern} {target}");
+        }
+    }
+
+    #[test]
+    fn p03_patterns_that_could_never_match_are_errors() {
+        for pattern in [
+            "", "a", "/a//b", "/a/", "/a/../b", "/a%41", "/a*", "/a/**/b", "/a/x**", "/{a}b", "/a?x", "/a;b",
+            "/%2f",
+        ] {
+            assert!(PathPattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use super::{Call, Policy};
+use crate::host::{Host, HostPattern};
+use crate::path::{Path, PathPattern};
+use crate::rule::{Match, Mode, Requirement, Rule};
+
+fn rule(hosts: &[&str], methods: &[&str], paths: &[&str]) -> Rule {
+    Rule {
+        name: "r".to_owned(),
+        matches: Match {
+            hosts: hosts.iter().map(|text| HostPattern::parse(text).unwrap()).collect(),
+            methods: methods.iter().map(|&text| text.to_owned()).collect(),
+            paths: paths.iter().map(|text| PathPattern::parse(text).unwrap()).collect(),
+        },
+        require: Requirement::None,
+        mode: Mode::Enforce,
+    }
+}
+
+fn find(policy: &Policy, host: &str, method: &str, target: &str) -> Option<usize> {
+    let (host, path) = (Host::parse(host).unwrap(), Path::parse(target).unwrap());
+    policy.find(&Call { host: &host, method, path: &path }).map(|(position, _)| position)
+}
+
+/// What the compiled form must agree with.
+fn matches(rule: &Rule, host: &Host, method: &str, path: &Path) -> bool {
+    let Match { hosts, methods, paths } = &rule.matches;
+    (hosts.is_empty() || hosts.iter().any(|pattern| pattern.matches(host)))
+        && (methods.is_empty() || methods.iter().any(|m| m == method || (m == "GET" && method == "HEAD")))
+        && (paths.is_empty() || paths.iter().any(|pattern| pattern.matches(path)))
+}
+
+#[test]
+fn p01_the_first_match_decides_and_no_match_denies() {
+    let policy = Policy::new(vec![
+        rule(&["a.test"], &["POST"], &["/admin/**"]),
+        rule(&["*.test"], &[], &["/admin/**", "/x"]),
+        rule(&[], &["GET"], &["/{any}"]),
+    ]);
+    let cases = [
+        ("a.test", "POST", "/admin/x", Some(0)),
+        ("a.test", "GET", "/admin/x", Some(1)),
+        ("A.test:443", "POST", "/%61dmin/", Some(0)),
+        ("b.a.test", "POST", "/x", Some(1)),
+        ("a.test.", "GET", "/x", Some(1)),
+        ("a.other", "GET", "/x", Some(2)),
+        ("a.other", "POST", "/x", None),
+        ("a.other", "GET", "/x/y", None),
+        ("test", "GET", "/admin", Some(2)),
+    ];
+    for (host, method, target, expected) in cases {
+        assert_eq!(find(&policy, host, method, target), expected, "{method} {host} {target}");
+    }
+    assert_eq!(find(&Policy::new(Vec::new()), "a.test", "GET", "/"), None);
+}
+
+#[test]
+fn p06_a_rule_that_names_get_covers_head_and_nothing_else() {
+    let policy = Policy::new(vec![rule(&[], &["GET"], &[])]);
+    assert_eq!(find(&policy, "a.test", "HEAD", "/"), Some(0));
+    for method in ["OPTIONS", "POST", "get", "CONNECT", ""] {
+        assert_eq!(find(&policy, "a.test", method, "/"), None, "{method}");
+    }
+}
+
+#[test]
+fn p07_grpc_methods_are_paths() {
+    let policy =
+        Policy::new(vec![rule(&[], &[], &["/pkg.Registry/Get"]), rule(&[], &[], &["/pkg.Registry/*"])]);
+    assert_eq!(find(&policy, "a.test", "POST", "/pkg.Registry/Get"), Some(0));
+    assert_eq!(find(&policy, "a.test", "POST", "/pkg.Registry/Put"), Some(1));
+    assert_eq!(find(&policy, "a.test", "POST", "/pkg.registry/Get"), None);
+}
+
+#[test]
+fn the_compiled_form_finds_what_a_walk_through_all_rules_finds() {
+    let hosts: [&[&str]; 5] = [&[], &["a.test"], &["*.test"], &["b.a.test", "*.a.test"], &["a.test:8080"]];
+    let methods: [&[&str]; 4] = [&[], &["GET"], &["POST", "PUT"], &["HEAD"]];
+    let paths: [&[&str]; 7] = [&[], &["/"], &["/a"], &["/a/**"], &["/a/*/c", "/b"], &["/*/b"], &["/**"]];
+    // Every order of three rules out of a changing selection.
+    let all: Vec<Rule> = hosts
+        .iter()
+        .flat_map(|hosts| methods.iter().map(move |methods| (hosts, methods)))
+        .flat_map(|(hosts, methods)| paths.iter().map(move |paths| rule(hosts, methods, paths)))
+        .collect();
+    let calls: Vec<(Host, &str, Path)> =
+        ["a.test", "b.a.test", "x.y.a.test", "c.test", "other", "a.test:8080"]
+            .iter()
+            .flat_map(|host| ["GET", "HEAD", "POST", "DELETE"].map(|method| (*host, method)))
+            .flat_map(|(host, method)| {
+                ["/", "/a", "/a/b", "/a/b/c", "/b", "/x/b", "/x/y/z"]
+                    .map(|target| (Host::parse(host).unwrap(), method, Path::parse(target).unwrap()))
+            })
+            .collect();
+    let mut seed: u64 = 1;
+    for _ in 0..300 {
+        let rules: Vec<Rule> = (0..12)
+            .map(|_| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                all[usize::try_from(seed >> 33).unwrap() % all.len()].clone()
+            })
+            .collect();
+        let policy = Policy::new(rules.clone());
+        for (host, method, path) in &calls {
+            let walked = rules.iter().position(|rule| matches(rule, host, method, path));
+            let found = policy.find(&Call { host, method, path }).map(|(position, _)| position);
+            assert_eq!(found, walked, "{method} {host} {path} {rules:#?}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+use svidgate_jwt_svid::{Audiences, DenyReason, TrustDomain, UnixTime, VerifiedSvid};
+
+use crate::denial::{Denial, Reason};
+use crate::host::HostPattern;
+use crate::identity::IdPattern;
+use crate::path::PathPattern;
+
+/// One rule: which requests it is about, and what it asks of them. The first rule that matches decides.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Name in logs and metrics.
+    pub name: String,
+    /// Which requests it is about.
+    pub matches: Match,
+    /// What it asks of them.
+    pub require: Requirement,
+    /// Whether a request that falls short is refused or only counted.
+    pub mode: Mode,
+}
+
+/// Which requests a rule is about; what is empty says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Match {
+    /// Hosts.
+    pub hosts: Vec<HostPattern>,
+    /// HTTP methods, in upper case; `GET` covers `HEAD` (checklist P6).
+    pub methods: Vec<String>,
+    /// Paths. A gRPC method is the path `/package.Service/Method`, whatever the content type says (P7).
+    pub paths: Vec<PathPattern>,
+}
+
+/// What a rule asks of a request.
+#[derive(Clone, Debug)]
+pub enum Requirement {
+    /// Nothing: a token is not looked at, and no identity goes to the service.
+    None,
+    /// A JWT-SVID that fits.
+    Jwt(Demands),
+}
+
+/// What a rule asks of a JWT-SVID that has been verified.
+#[derive(Clone, Debug)]
+pub struct Demands {
+    /// Callers; any one of these and of the trust domains.
+    pub spiffe_ids: Vec<IdPattern>,
+    /// Trust domains of which every workload is let in.
+    pub trust_domains: Vec<TrustDomain>,
+    /// Audiences of which the token must carry one.
+    pub audiences: Audiences,
+    /// Most seconds since the token was issued; then it must say when that was.
+    pub max_token_age: Option<u64>,
+}
+
+/// What happens to a request that falls short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It passes, and is counted and marked as one that would have been refused.
+    Audit,
+}
+
+impl Demands {
+    /// Whether a verified caller fits, at `now`, with a tolerance of `skew` seconds.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn check(&self, caller: &VerifiedSvid, now: UnixTime, skew: u64) -> Result<(), Denial> {
+        if !caller.audiences().iter().any(|audience| self.audiences.contains(audience)) {
+            return Err(Denial::new(Reason::Svid(DenyReason::AudienceMismatch)));
+        }
+        if let Some(max_age) = self.max_token_age {
+            let fresh = caller.issued_at().is_some_and(|issued| {
+                now < issued.saturating_add(max_age).saturating_add(skew)
+                    && issued <= now.saturating_add(skew)
+            });
+            if !fresh {
+                return Err(Denial::new(Reason::Svid(DenyReason::TokenAgeRefused)));
+            }
+        }
+        let id = caller.spiffe_id();
+        let known = self.trust_domains.contains(id.trust_domain())
+            || self.spiffe_ids.iter().any(|pattern| pattern.matches(id));
+        if known { Ok(()) } else { Err(Denial::new(Reason::CallerNotAllowed)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use svidgate_forge::{AUDIENCE, Key, NOW, TRUST_DOMAIN, Token, jwks};
+    use svidgate_jwt_svid::{
+        Audiences, Bundle, BundleLimits, BundleSet, RustCrypto, TrustDomain, UnixTime, VerifiedSvid,
+        Verifier, VerifierConfig,
+    };
+
+    use super::Demands;
+    use crate::identity::IdPattern;
+
+    /// A caller with this `sub` and `iat`, as verified at `NOW`.
+    fn caller(subject: &str, issued_at: Option<u64>) -> VerifiedSvid {
+        let key = Key::p256("key-1");
+        let bundle = Bundle::from_jwks(&jwks([key.jwk()]), &BundleLimits::default()).unwrap();
+        let bundles: BundleSet = [(TrustDomain::parse(TRUST_DOMAIN).unwrap(), bundle)].into_iter().collect();
+        let token = Token::new(&key).claim("sub", json!(subject));
+        let token = match issued_at {
+            Some(at) => token.claim("iat", json!(at)),
+            None => token.without_claim("iat"),
+        };
+        let verifier = Verifier::new(VerifierConfig::new(Audiences::new([AUDIENCE]).unwrap())).unwrap();
+        verifier.verify(&token.sign(&key), &bundles, &RustCrypto, UnixTime(NOW)).unwrap()
+    }
+
+    fn check(demands: &Demands, caller: &VerifiedSvid) -> Result<(), &'static str> {
+        demands.check(caller, UnixTime(NOW), 5).map_err(|denial| denial.reason().as_str())
+    }
+
+    fn demands(ids: &[&str], domains: &[&str], audience: &str, max_token_age: Option<u64>) -> Demands {
+        Demands {
+            spiffe_ids: ids.iter().map(|text| IdPattern::parse(text).unwrap()).collect(),
+            trust_domains: domains.iter().map(|text| TrustDomain::parse(text).unwrap()).collect(),
+            audiences: Audiences::new([audience]).unwrap(),
+            max_token_age,
+        }
+    }
+
+    #[test]
+    fn p02_p09_a_good_token_is_let_in_only_where_the_rule_knows_its_caller() {
+        let web = caller(&format!("spiffe://{TRUST_DOMAIN}/ns/a/sa/web"), None);
+        let pattern = format!("spiffe://{TRUST_DOMAIN}/ns/*/sa/web");
+        assert_eq!(check(&demands(&[&pattern], &[], AUDIENCE, None), &web), Ok(()));
+        assert_eq!(check(&demands(&[], &[TRUST_DOMAIN], AUDIENCE, None), &web), Ok(()));
+        let db = caller(&format!("spiffe://{TRUST_DOMAIN}/ns/a/sa/db"), None);
+        assert_eq!(
+            check(&demands(&[&pattern], &["other.test"], AUDIENCE, None), &db),
+            Err("caller_not_allowed")
+        );
+        assert_eq!(
+            check(&demands(&[], &[], AUDIENCE, None), &db),
+            Err("caller_not_allowed"),
+            "nobody is on the list"
+        );
+    }
+
+    #[test]
+    fn p02_the_audience_is_that_of_the_rule() {
+        let web = caller(&format!("spiffe://{TRUST_DOMAIN}/web"), None);
+        assert_eq!(check(&demands(&[], &[TRUST_DOMAIN], "elsewhere", None), &web), Err("audience_mismatch"));
+    }
+
+    #[test]
+    fn v11_a_maximum_age_asks_for_iat_and_counts_from_it() {
+        let subject = format!("spiffe://{TRUST_DOMAIN}/web");
+        let young = demands(&[], &[TRUST_DOMAIN], AUDIENCE, Some(60));
+        for (issued_at, expected) in [
+            (Some(NOW), Ok(())),
+            (Some(NOW - 64), Ok(())),
+            (Some(NOW - 65), Err("token_age_refused")),
+            (Some(NOW + 5), Ok(())),
+            (Some(NOW + 6), Err("token_age_refused")),
+            (None, Err("token_age_refused")),
+        ] {
+            assert_eq!(check(&young, &caller(&subject, issued_at)), expected, "{issued_at:?}");
+        }
+    }
+}

@@ -8,8 +8,8 @@ use svidgate_forge::{AUDIENCE, Key, NOW, RsaKey, TRUST_DOMAIN, Token, jwks};
 use svidgate_jwt_svid::unverified::{Claims, Compact, Header};
 use svidgate_jwt_svid::{
     Algorithm, AlgorithmSet, Audiences, Bundle, BundleLimits, BundleSet, Claim, DenyReason, HeaderMember,
-    JsonError, Part, RustCrypto, SpiffeId, SpiffeIdError, TrustDomain, UnixTime, Verifier, VerifierConfig,
-    VerifyError,
+    JsonError, Part, RustCrypto, SpiffeId, SpiffeIdError, Step, TrustDomain, UnixTime, Verifier,
+    VerifierConfig, VerifyError,
 };
 
 const ERRORS: &[VerifyError] = &[
@@ -104,6 +104,18 @@ fn messages_name_the_place_in_the_words_of_the_standards() {
     }
     let refused = VerifyError::AlgorithmNotAllowed(Algorithm::Ps384);
     assert_eq!(message(refused), "the algorithm PS384 is not allowed here");
+}
+
+#[test]
+fn steps_have_names_for_machines() {
+    let names: BTreeSet<_> = Step::ALL.iter().map(|step| step.as_str()).collect();
+    assert_eq!(names.len(), Step::ALL.len());
+    assert!(
+        names
+            .iter()
+            .all(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    );
+    assert_eq!((Step::Size.as_str(), Step::SpiffeId.as_str()), ("size", "spiffe_id"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use svidgate_forge::{Key, NOW, RsaKey, TRUST_DOMAIN};
+use svidgate_jwt_svid::unverified::Claims;
 use svidgate_jwt_svid::{
     Algorithm, AlgorithmSet, Bundle, BundleLimits, BundleSet, RustCrypto, SignatureError,
     SignatureVerifier as _, SpiffeId, TrustDomain, UnixTime, ecdsa_p1363_to_der,
@@ -122,4 +123,21 @@ fn times_add_up_and_stop_at_the_end() {
     assert_eq!(UnixTime(NOW).as_secs(), NOW);
     assert_eq!(UnixTime(1).saturating_add(2), UnixTime(3));
     assert_eq!(UnixTime(u64::MAX - 1).saturating_add(2), UnixTime(u64::MAX));
+}
+
+/// `exp` counts by the second before it, `nbf` and `iat` by the one after it, and whole ones have but one.
+#[test]
+fn v12_only_a_fraction_sets_the_two_seconds_of_a_time_apart() {
+    let seconds = |text: &str| {
+        let date = Claims::parse(format!("{{\"nbf\":{text}}}").as_bytes()).unwrap().not_before().unwrap();
+        (date.floor.0, date.ceil.0)
+    };
+    for whole in ["1700000000", "1700000000.0", "17e8", "1.7E+9", "170000000000e-2"] {
+        assert_eq!(seconds(whole), (NOW, NOW), "{whole}");
+    }
+    assert_eq!((seconds("0"), seconds("0.0"), seconds("-0.0")), ((0, 0), (0, 0), (0, 0)));
+    for fraction in ["1700000000.5", "1700000000.001", "1700000000.999"] {
+        assert_eq!(seconds(fraction), (NOW, NOW + 1), "{fraction}");
+    }
+    assert_eq!(seconds("1e-300"), (0, 1));
 }

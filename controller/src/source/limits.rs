@@ -1,4 +1,5 @@
 use svidgate_jwt_svid::BundleLimits;
+use svidgate_snapshot::{MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS};
 
 /// What a source may make us hold (checklist B9). Errors give the limit and the actual value.
 #[derive(Clone, Debug)]
@@ -20,8 +21,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_message_bytes: 16 * 1024 * 1024,
-            bundle: BundleLimits { max_keys: 64, ..BundleLimits::default() },
-            max_jwks_bytes: 64 * 1024,
+            bundle: BundleLimits { max_keys: MAX_BUNDLE_KEYS, ..BundleLimits::default() },
+            max_jwks_bytes: MAX_BUNDLE_BYTES,
         }
     }
 }

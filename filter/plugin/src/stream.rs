@@ -48,8 +48,10 @@ impl HttpContext for Stream {
     /// Some upstreams merge trailers into headers, so an identity must not come in that way either.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         let stripped = self.gate.as_ref().is_some_and(|gate| {
-            host::header_pairs(MapType::HttpRequestTrailers)
-                .is_some_and(|buffer| strip(gate, MapType::HttpRequestTrailers, Headers::parse(&buffer)))
+            host::header_pairs(MapType::HttpRequestTrailers).is_some_and(|buffer| {
+                Headers::parse(&buffer)
+                    .is_some_and(|trailers| strip(gate, MapType::HttpRequestTrailers, &trailers))
+            })
         });
         if stripped { Action::Continue } else { Action::Pause }
     }
@@ -58,19 +60,18 @@ impl HttpContext for Stream {
 fn decide(gate: &Gate) -> Result<VerifiedSvid, Denial> {
     let unreadable = Denial::new(Reason::Internal);
     let buffer = host::header_pairs(MapType::HttpRequestHeaders).ok_or(unreadable)?;
-    if !strip(gate, MapType::HttpRequestHeaders, Headers::parse(&buffer)) {
+    let headers = Headers::parse(&buffer).ok_or(unreadable)?;
+    if !strip(gate, MapType::HttpRequestHeaders, &headers) {
         return Err(unreadable);
     }
-    let headers = Headers::parse(&buffer).ok_or(unreadable)?;
     let now = host::now();
     gate.with_trust(now, |trust| gate.judge.decide(&headers, trust, &RustCrypto, now))
 }
 
 /// Removes whatever an upstream could take for the verified identity; `false` when that is not certain.
-fn strip(gate: &Gate, map: MapType, headers: Option<Headers<'_>>) -> bool {
-    let Some(headers) = headers else { return false };
+fn strip(gate: &Gate, map: MapType, headers: &Headers<'_>) -> bool {
     for name in headers.names().filter(|name| gate.judge.is_identity_header(name)) {
-        // Equal to our own ASCII name but for case and punctuation, so it is text.
+        // What is no text cannot be removed by its name.
         let Ok(name) = std::str::from_utf8(name) else { return false };
         if hostcalls::remove_map_value(map, name).is_err() {
             return false;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use svidgate_jwt_svid::{Bundle, BundleLimits, BundleSet, TrustDomain};
-use svidgate_snapshot::{Limits, Snapshot, SnapshotError};
+use svidgate_snapshot::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS, Snapshot, SnapshotError};
 
 use crate::shared_data::SharedData;
 use crate::subscription::{Board, Epoch, Loaded};
@@ -193,10 +193,13 @@ fn is_from_the_future(snapshot: &Snapshot, now: u64) -> bool {
 /// How far a controller's clock may run ahead of Envoy's, in milliseconds.
 pub const MAX_CLOCK_AHEAD: u64 = 60_000;
 /// Also the most that is read of a controller's answer.
-pub const LIMITS: Limits = Limits { max_bytes: 1024 * 1024, max_trust_domains: 1000 };
-/// A trust domain has a handful of keys; each costs every worker time when its bundle changes.
-const BUNDLE_LIMITS: BundleLimits =
-    BundleLimits { max_bytes: 64 * 1024, max_keys: 64, max_trust_domains: 1000 };
+pub const LIMITS: Limits = Limits::AGREED;
+/// As the controller keeps them: a bundle beyond them comes from no controller of ours.
+const BUNDLE_LIMITS: BundleLimits = BundleLimits {
+    max_bytes: MAX_BUNDLE_BYTES,
+    max_keys: MAX_BUNDLE_KEYS,
+    max_trust_domains: LIMITS.max_trust_domains,
+};
 const POST_ATTEMPTS: usize = 8;
 
 #[cfg(test)]

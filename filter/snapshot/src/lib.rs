@@ -23,7 +23,7 @@ mod unique_map;
 
 pub use error::SnapshotError;
 pub use etag::ETag;
-pub use limits::Limits;
+pub use limits::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS};
 pub use merge::Merged;
 pub use revision::Revision;
 pub use snapshot::{FORMAT, Observed, Snapshot, TrustBundle};

@@ -7,10 +7,20 @@ pub struct Limits {
     pub max_trust_domains: usize,
 }
 
+/// The most keys that a trust domain may have in a snapshot: ten times what one has in the middle of a rotation. Each
+/// costs every worker time when the bundle changes.
+pub const MAX_BUNDLE_KEYS: usize = 64;
+/// The most bytes that the JWK set of a trust domain may have in a snapshot, so that none can push out the others.
+pub const MAX_BUNDLE_BYTES: usize = 64 * 1024;
+
+impl Limits {
+    /// What controller and filter agree on. 1 MiB holds about 500 trust domains with two RSA-4096 keys each, far below
+    /// Envoy's cap of 32 MiB on a response, and parses within milliseconds on each worker.
+    pub const AGREED: Self = Self { max_bytes: 1024 * 1024, max_trust_domains: 1000 };
+}
+
 impl Default for Limits {
-    /// 1 MiB holds about 500 trust domains with two RSA-4096 keys each, far below Envoy's cap of 32 MiB on a
-    /// response, and parses within milliseconds on each worker.
     fn default() -> Self {
-        Self { max_bytes: 1024 * 1024, max_trust_domains: 1000 }
+        Self::AGREED
     }
 }

@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Errors};
+use crate::field::Field;
+use crate::kind::{self, Kind};
+use crate::schema::{Constraint, Presence, Schema};
+#[cfg(feature = "describe")]
+use crate::schema::{FieldSchema, ObjectSchema};
 
 /// Reads `root` with `build` and returns what it built, or every error that was met.
 ///
-/// `build` returns `None` exactly when it recorded an error.
+/// `build` returns `None` exactly when it recorded an error. It reads every field before it looks at any of them, so
+/// that all mistakes are found, and so that it can be described.
 ///
 /// # Errors
 /// All mistakes of the object at once; also when `root` is no object.
 pub fn read<T>(root: &Value, build: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Result<T, Errors> {
     let errors = RefCell::new(Vec::new());
     let built = match root.as_object() {
-        Some(map) => {
-            let mut object = Object { path: String::new(), map, seen: BTreeSet::new(), errors: &errors };
-            let built = build(&mut object);
-            object.finish();
-            built
-        }
+        Some(map) => Object::new(String::new(), map, &errors).read(build),
         None => {
             errors.borrow_mut().push(Error { path: String::new(), message: expected("an object", root) });
             None
@@ -33,6 +34,16 @@ pub fn read<T>(root: &Value, build: impl FnOnce(&mut Object<'_>) -> Option<T>) -
     }
 }
 
+/// What `build` reads: it is run over nothing, and what it asks for is noted.
+#[cfg(feature = "describe")]
+pub fn describe<T>(build: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Schema {
+    let (empty, errors) = (Map::new(), RefCell::new(Vec::new()));
+    let mut object = Object::new(String::new(), &empty, &errors);
+    object.noted = Some(ObjectSchema::default());
+    let _ = build(&mut object);
+    object.noted.take().map_or(Schema::Any, Schema::Object)
+}
+
 /// One JSON object under reading. Fields that were not read by the end are reported as unknown.
 #[derive(Debug)]
 pub struct Object<'a> {
@@ -40,113 +51,181 @@ pub struct Object<'a> {
     map: &'a Map<String, Value>,
     seen: BTreeSet<&'static str>,
     errors: &'a RefCell<Vec<Error>>,
+    /// What was asked for, when that is the question.
+    #[cfg(feature = "describe")]
+    noted: Option<ObjectSchema>,
 }
 
 impl<'a> Object<'a> {
-    /// A field that must be there; `parse` says what a good value is.
-    pub fn required<T>(
-        &mut self,
-        name: &'static str,
-        parse: impl FnOnce(&Value) -> Result<T, String>,
-    ) -> Option<T> {
-        match self.take(name) {
-            Some(value) => self.parsed(name, value, parse),
+    /// A field that must be there.
+    pub fn required<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<T> {
+        let field = field.into();
+        self.note(field, || (Presence::Required, kind.schema()));
+        match self.take(field.name) {
+            Some(value) => self.parsed(field.name, kind.parse(value)),
             None => {
-                self.error(name, "is required");
+                self.error(field.name, "is required");
                 None
             }
         }
     }
 
     /// A field that may be absent (or `null`). The outer `None` means that it was there and wrong.
-    pub fn optional<T>(
-        &mut self,
-        name: &'static str,
-        parse: impl FnOnce(&Value) -> Result<T, String>,
-    ) -> Option<Option<T>> {
-        match self.take(name) {
-            Some(value) => self.parsed(name, value, parse).map(Some),
+    pub fn optional<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<Option<T>> {
+        let field = field.into();
+        self.note(field, || (Presence::Optional, kind.schema()));
+        match self.take(field.name) {
+            Some(value) => self.parsed(field.name, kind.parse(value)).map(Some),
             None => Some(None),
         }
     }
 
-    /// A field with a default.
-    pub fn or<T>(
+    /// A field with a default, which is written as in the settings and read in the same way.
+    pub fn default<T>(
         &mut self,
-        name: &'static str,
-        default: T,
-        parse: impl FnOnce(&Value) -> Result<T, String>,
+        field: impl Into<Field>,
+        default: impl Into<Value>,
+        kind: impl Kind<T>,
     ) -> Option<T> {
-        self.optional(name, parse).map(|value| value.unwrap_or(default))
+        let (field, default) = (field.into(), default.into());
+        self.note(field, || (Presence::Default(default.clone()), kind.schema()));
+        let value = self.take(field.name);
+        self.parsed(field.name, kind.parse(value.unwrap_or(&default)))
     }
 
-    /// A list in which every item is parsed, so that every bad item is reported with its index.
-    ///
-    /// `None` when it is absent or wrong in any way; absence is an error only if `required`.
-    pub fn list<T>(
-        &mut self,
-        name: &'static str,
-        parse: impl Fn(&Value) -> Result<T, String>,
-    ) -> Option<Option<Vec<T>>> {
-        let Some(value) = self.take(name) else { return Some(None) };
-        let Some(items) = value.as_array() else {
-            self.error(name, expected("a list", value));
-            return None;
-        };
-        let mut parsed = Vec::with_capacity(items.len());
-        let mut wrong = false;
-        for (index, item) in items.iter().enumerate() {
-            match parse(item) {
-                Ok(item) => parsed.push(item),
-                Err(message) => {
-                    wrong = true;
-                    self.error(&format!("{name}[{index}]"), message);
-                }
-            }
-        }
-        (!wrong).then_some(Some(parsed))
+    /// A field with a default that is no text of settings; [`Self::default`] can be described better.
+    pub fn or<T>(&mut self, field: impl Into<Field>, default: T, kind: impl Kind<T>) -> Option<T> {
+        self.optional(field, kind).map(|value| value.unwrap_or(default))
+    }
+
+    /// A list in which every item is parsed, so that every bad item is reported with its index. An empty one is a
+    /// mistake (checklist P3). The outer `None` means that it was there and wrong.
+    pub fn list<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<Option<Vec<T>>> {
+        let field = field.into();
+        self.note(field, || (Presence::Optional, list_of(kind.schema(), None)));
+        self.items(field.name, usize::MAX, |object, path, item| {
+            kind.parse(item).map_err(|message| object.error(path, message)).ok()
+        })
     }
 
     /// A list that must be there and must have at least one item.
-    pub fn required_list<T>(
-        &mut self,
-        name: &'static str,
-        parse: impl Fn(&Value) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
-        match self.list(name, parse)? {
-            Some(items) if items.is_empty() => {
-                self.error(name, "must have at least one item");
-                None
-            }
-            Some(items) => Some(items),
-            None => {
-                self.error(name, "is required");
-                None
-            }
+    pub fn required_list<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<Vec<T>> {
+        let field = field.into();
+        let items = self.list(field, kind);
+        self.presence(field.name, || Presence::Required);
+        let items = items?;
+        if items.is_none() {
+            self.error(field.name, "is required");
         }
+        items
+    }
+
+    /// A list of objects, each read by `build`, of at most `most`. The outer `None` means that something was wrong.
+    pub fn objects<T>(
+        &mut self,
+        field: impl Into<Field>,
+        most: usize,
+        build: impl Fn(&mut Object<'_>) -> Option<T>,
+    ) -> Option<Option<Vec<T>>> {
+        let field = field.into();
+        self.note(field, || (Presence::Optional, list_of(described(&build), Some(most))));
+        self.items(field.name, most, |object, path, item| object.child(path, item, &build))
+    }
+
+    /// An object whose members are named by the operator: every name is read by `key`, every value by `kind`. An empty
+    /// one is a mistake, as with lists.
+    pub fn map<K: Ord, T>(
+        &mut self,
+        field: impl Into<Field>,
+        key: impl Kind<K>,
+        kind: impl Kind<T>,
+    ) -> Option<Option<std::collections::BTreeMap<K, T>>> {
+        let field = field.into();
+        self.note(field, || {
+            let map = Schema::Map { key: Box::new(key.schema()), value: Box::new(kind.schema()) };
+            (Presence::Optional, map)
+        });
+        let Some(value) = self.take(field.name) else { return Some(None) };
+        let Some(members) = value.as_object() else {
+            self.error(field.name, expected("an object", value));
+            return None;
+        };
+        if members.is_empty() {
+            self.error(field.name, "must have at least one member");
+            return None;
+        }
+        let parsed: Vec<_> = members
+            .iter()
+            .map(|(name, value)| {
+                let path = join(field.name, &printable(name));
+                let name = key.parse(&Value::from(name.as_str()));
+                let name = name.map_err(|message| self.error(&path, message)).ok();
+                let value = kind.parse(value).map_err(|message| self.error(&path, message)).ok();
+                Some((name?, value?))
+            })
+            .collect();
+        parsed.into_iter().collect::<Option<_>>().map(Some)
     }
 
     /// An object inside this one, read by `build`. An absent one is read as an empty object, so that its
     /// defaults apply and its required fields are reported.
     pub fn object<T>(
         &mut self,
-        name: &'static str,
-        build: impl FnOnce(&mut Object<'_>) -> Option<T>,
+        field: impl Into<Field>,
+        build: impl Fn(&mut Object<'_>) -> Option<T>,
     ) -> Option<T> {
-        let empty = Map::new();
-        let map = match self.take(name) {
-            None => &empty,
-            Some(Value::Object(map)) => map,
-            Some(other) => {
-                self.error(name, expected("an object", other));
-                return None;
+        let field = field.into();
+        self.note(field, || {
+            let schema = described(&build);
+            (if schema.is_required() { Presence::Required } else { Presence::Optional }, schema)
+        });
+        let empty = Value::Object(Map::new());
+        let value = self.take(field.name).unwrap_or(&empty);
+        self.child(field.name, value, &build)
+    }
+
+    /// An object, read by `build`, or a shorter spelling of it, read by `kind`. Absent: `None` inside.
+    pub fn object_or<T>(
+        &mut self,
+        field: impl Into<Field>,
+        kind: impl Kind<T>,
+        build: impl Fn(&mut Object<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let field = field.into();
+        self.note(field, || (Presence::Optional, Schema::Either(vec![kind.schema(), described(&build)])));
+        match self.take(field.name) {
+            None => Some(None),
+            Some(value @ Value::Object(_)) => self.child(field.name, value, &build).map(Some),
+            Some(value) => self.parsed(field.name, kind.parse(value)).map(Some),
+        }
+    }
+
+    /// Demands that one of these fields is there, and no second; `None` when that is not so. The first of them names
+    /// the error when none is.
+    pub fn exactly_one(&mut self, names: &'static [&'static str]) -> Option<()> {
+        self.constrain(|| Constraint::ExactlyOne(names));
+        let mut present = names.iter().copied().filter(|name| self.has(name));
+        let first = present.next();
+        let second = present.next();
+        let wanted = kind::either(names.iter().copied());
+        match (first, second) {
+            (Some(_), None) => return Some(()),
+            (_, Some(second)) => self.error(second, format!("only one may be there of {wanted}")),
+            (None, None) => {
+                self.error(names.first().copied().unwrap_or_default(), format!("is required: {wanted}"));
             }
-        };
-        let path = join(&self.path, name);
-        let mut object = Object { path, map, seen: BTreeSet::new(), errors: self.errors };
-        let built = build(&mut object);
-        object.finish();
-        built
+        }
+        None
+    }
+
+    /// Demands that these two fields are not both there; `None` when they are.
+    pub fn not_together(&mut self, one: &'static str, other: &'static str) -> Option<()> {
+        self.constrain(|| Constraint::NotTogether(one, other));
+        if self.has(one) && self.has(other) {
+            self.error(other, format!("cannot be there together with `{one}`"));
+            return None;
+        }
+        Some(())
     }
 
     /// Whether the field is there and not `null`; does not count as reading it.
@@ -161,24 +240,71 @@ impl<'a> Object<'a> {
         self.errors.borrow_mut().push(Error { path, message: message.into() });
     }
 
+    fn new(path: String, map: &'a Map<String, Value>, errors: &'a RefCell<Vec<Error>>) -> Self {
+        Self {
+            path,
+            map,
+            seen: BTreeSet::new(),
+            errors,
+            #[cfg(feature = "describe")]
+            noted: None,
+        }
+    }
+
+    fn read<T>(mut self, build: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Option<T> {
+        let built = build(&mut self);
+        self.finish();
+        built
+    }
+
+    /// Reads `value`, which stands at `path` below this object, as an object.
+    fn child<T>(
+        &mut self,
+        path: &str,
+        value: &Value,
+        build: impl FnOnce(&mut Object<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let Some(map) = value.as_object() else {
+            self.error(path, expected("an object", value));
+            return None;
+        };
+        Object::new(join(&self.path, path), map, self.errors).read(build)
+    }
+
+    fn items<T>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        mut read: impl FnMut(&mut Self, &str, &Value) -> Option<T>,
+    ) -> Option<Option<Vec<T>>> {
+        let Some(value) = self.take(name) else { return Some(None) };
+        let Some(items) = value.as_array() else {
+            self.error(name, expected("a list", value));
+            return None;
+        };
+        if items.is_empty() {
+            self.error(name, "must have at least one item");
+            return None;
+        }
+        if items.len() > most {
+            self.error(name, format!("must have at most {most} items, has {}", items.len()));
+            return None;
+        }
+        let read: Vec<_> = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| read(self, &format!("{name}[{index}]"), item))
+            .collect();
+        read.into_iter().collect::<Option<Vec<_>>>().map(Some)
+    }
+
     fn take(&mut self, name: &'static str) -> Option<&'a Value> {
         self.seen.insert(name);
         self.map.get(name).filter(|value| !value.is_null())
     }
 
-    fn parsed<T>(
-        &mut self,
-        name: &'static str,
-        value: &Value,
-        parse: impl FnOnce(&Value) -> Result<T, String>,
-    ) -> Option<T> {
-        match parse(value) {
-            Ok(parsed) => Some(parsed),
-            Err(message) => {
-                self.error(name, message);
-                None
-            }
-        }
+    fn parsed<T>(&mut self, name: &'static str, parsed: Result<T, String>) -> Option<T> {
+        parsed.map_err(|message| self.error(name, message)).ok()
     }
 
     fn finish(mut self) {
@@ -193,6 +319,55 @@ impl<'a> Object<'a> {
             self.error(&printable(key), message);
         }
     }
+}
+
+/// What is asked for is noted while describing, and only then; without the feature none of it is compiled in.
+#[cfg(feature = "describe")]
+impl Object<'_> {
+    fn note(&mut self, field: Field, asked: impl FnOnce() -> (Presence, Schema)) {
+        if let Some(noted) = &mut self.noted {
+            let (presence, schema) = asked();
+            noted.fields.push(FieldSchema { name: field.name, about: field.about, presence, schema });
+        }
+    }
+
+    fn presence(&mut self, name: &str, presence: impl FnOnce() -> Presence) {
+        let fields = self.noted.iter_mut().flat_map(|noted| &mut noted.fields);
+        if let Some(field) = fields.rev().find(|field| field.name == name) {
+            field.presence = presence();
+        }
+    }
+
+    fn constrain(&mut self, constraint: impl FnOnce() -> Constraint) {
+        if let Some(noted) = &mut self.noted {
+            noted.constraints.push(constraint());
+        }
+    }
+}
+
+#[cfg(not(feature = "describe"))]
+#[expect(clippy::unused_self, reason = "nothing is noted")]
+impl Object<'_> {
+    fn note(&self, _: Field, _: impl FnOnce() -> (Presence, Schema)) {}
+
+    fn presence(&self, _: &str, _: impl FnOnce() -> Presence) {}
+
+    fn constrain(&self, _: impl FnOnce() -> Constraint) {}
+}
+
+#[cfg(feature = "describe")]
+fn described<T>(build: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Schema {
+    describe(build)
+}
+
+/// Never called.
+#[cfg(not(feature = "describe"))]
+fn described<T>(_: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Schema {
+    Schema::Any
+}
+
+fn list_of(item: Schema, most: Option<usize>) -> Schema {
+    Schema::List { item: Box::new(item), most }
 }
 
 pub(crate) fn expected(what: &str, found: &Value) -> String {

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{Object, boolean, duration, integer, non_empty_string, parse_json, read};
+use crate::{Object, boolean, duration, field, integer, kind, non_empty_string, parse_json, read};
 
 fn build(object: &mut Object<'_>) -> Option<(Vec<String>, Duration, u64)> {
     let names = object.required_list("names", non_empty_string);
@@ -85,4 +86,150 @@ fn a_member_that_stands_twice_is_an_error_at_every_depth() {
     let text = r#"{"a":[null,true,-1,2,1.5,"s",{"b":{}}]}"#;
     assert_eq!(parse_json(text.as_bytes()).unwrap().to_string(), text);
     assert!(parse_json(b"{} x").is_err());
+}
+
+type Zoo = (Vec<(String, Option<u64>)>, BTreeMap<String, Duration>, Option<Duration>, &'static str);
+
+/// One of each kind of field.
+fn zoo(object: &mut Object<'_>) -> Option<Zoo> {
+    let animals = object.objects(field!("animals", "Who lives there."), 2, |animal| {
+        let name = animal.required(field!("name", "What it answers to."), kind::text());
+        let legs = animal.optional(field!("legs", "How many."), kind::integer(0..=1000));
+        animal.default(field!("weight", "In tons."), 0.5, kind::number(0.0..=1.0));
+        Some((name?, legs?))
+    });
+    let meals = object.map(
+        field!("meals", "When each is fed."),
+        kind::text(),
+        kind::duration(SECOND..=Duration::from_secs(7200)),
+    );
+    let open = object.object_or(
+        field!("open", "For how long."),
+        kind::duration(Duration::from_millis(500)..=MINUTE),
+        |open| open.required(field!("for", "The same, at length."), kind::duration(SECOND..=MINUTE)),
+    );
+    let size = object.default(field!("size", "Of the place."), "small", kind::choice(&SIZES));
+    object.exactly_one(&["animals", "empty"]);
+    object.not_together("meals", "empty");
+    object.or(field!("empty", "No animals."), false, kind::boolean());
+    Some((animals?.unwrap_or_default(), meals?.unwrap_or_default(), open?, size?))
+}
+
+const SIZES: [(&str, &str); 3] = [("small", "S"), ("middle", "M"), ("large", "L")];
+
+#[test]
+fn lists_of_objects_maps_and_unions_are_read() {
+    let settings = json!({
+        "animals": [{"name": "a", "legs": 4}, {"name": "b", "legs": null}],
+        "meals": {"a": "1h", "b": "2s"},
+        "open": {"for": "3s"},
+        "size": "large",
+    });
+    let (animals, meals, open, size) = read(&settings, zoo).unwrap();
+    assert_eq!(animals, [("a".to_owned(), Some(4)), ("b".to_owned(), None)]);
+    assert_eq!(meals.into_values().collect::<Vec<_>>(), [Duration::from_secs(3600), Duration::from_secs(2)]);
+    assert_eq!((open, size), (Some(Duration::from_secs(3)), "L"));
+    let (animals, meals, open, size) = read(&json!({"empty": true, "open": "4s"}), zoo).unwrap();
+    assert_eq!((animals, meals.len(), open, size), (Vec::new(), 0, Some(Duration::from_secs(4)), "S"));
+}
+
+#[test]
+fn every_error_inside_of_lists_maps_and_unions_has_its_path() {
+    for (settings, expected) in [
+        (
+            json!({
+                "animals": [{"name": "", "legs": 1001, "wieght": 1}, 7],
+                "meals": {"a": "0s", "": "1s"},
+                "open": {},
+                "size": "huge",
+            }),
+            "animals[0].name: must not be empty\n\
+             animals[0].legs: must be from 0 to 1000, is 1001\n\
+             animals[0].wieght: unknown field; did you mean `weight`?\n\
+             animals[1]: expected an object, found a number\n\
+             meals.: must not be empty\n\
+             meals.a: must be from 1s to 7200s, is 0ns\n\
+             open.for: is required\n\
+             size: expected small, middle or large",
+        ),
+        (
+            json!({"animals": [{}, {}, {}], "meals": {}, "open": 3, "empty": 1}),
+            "animals: must have at most 2 items, has 3\n\
+             meals: must have at least one member\n\
+             open: expected a duration such as \"250ms\", \"30s\", \"5m\" or \"1h\", found a number\n\
+             empty: only one may be there of animals or empty\n\
+             empty: cannot be there together with `meals`\n\
+             empty: expected true or false, found a number",
+        ),
+        (json!({}), "animals: is required: animals or empty"),
+        (
+            json!({"animals": [{"name": "a", "weight": 1.5}]}),
+            "animals[0].weight: must be from 0 to 1, is 1.5",
+        ),
+    ] {
+        assert_eq!(read(&settings, zoo).unwrap_err().to_string(), expected);
+    }
+}
+
+#[cfg(feature = "describe")]
+#[test]
+fn what_is_read_is_described() {
+    let present = |name: &str| json!({"required": [name], "properties": {name: {"not": {"type": "null"}}}});
+    let animal = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name"],
+        "properties": {
+            "name": {
+                "type": "string", "pattern": ".", "description": "What it answers to.\n\nForm: string, not empty.",
+            },
+            "legs": {"type": ["integer", "null"], "minimum": 0, "maximum": 1000, "description": "How many."},
+            "weight": {
+                "type": ["number", "null"], "minimum": 0.0, "maximum": 1.0, "default": 0.5,
+                "description": "In tons.",
+            },
+        },
+    });
+    let duration =
+        |form: &str| json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "description": form});
+    let undescribed = json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"});
+    assert_eq!(
+        crate::describe(zoo).to_json(),
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "animals": {
+                    "type": ["array", "null"], "items": animal, "minItems": 1, "maxItems": 2,
+                    "description": "Who lives there.",
+                },
+                "meals": {
+                    "type": ["object", "null"],
+                    "propertyNames": {"type": "string", "pattern": "."},
+                    "additionalProperties": undescribed,
+                    "description": "When each is fed.",
+                },
+                "open": {
+                    "anyOf": [undescribed, {
+                        "type": "object",
+                        "additionalProperties": false,
+                        "required": ["for"],
+                        "properties": {
+                            "for": duration("The same, at length.\n\nForm: duration from 1s to 1m."),
+                        },
+                    }, {"type": "null"}],
+                    "description": "For how long.",
+                },
+                "size": {
+                    "type": ["string", "null"], "enum": ["small", "middle", "large", null], "default": "small",
+                    "description": "Of the place.",
+                },
+                "empty": {"type": ["boolean", "null"], "description": "No animals."},
+            },
+            "allOf": [
+                {"oneOf": [present("animals"), present("empty")]},
+                {"not": {"allOf": [present("meals"), present("empty")]}},
+            ],
+        })
+    );
 }

@@ -47,6 +47,21 @@ pub fn integer(range: RangeInclusive<u64>) -> impl Fn(&Value) -> Result<u64, Str
     }
 }
 
+/// A number within `range`.
+///
+/// # Errors
+/// When the value is of another type or out of range.
+pub fn number(range: RangeInclusive<f64>) -> impl Fn(&Value) -> Result<f64, String> {
+    move |value| {
+        let number = value.as_f64().ok_or_else(|| expected("a number", value))?;
+        if range.contains(&number) {
+            Ok(number)
+        } else {
+            Err(format!("must be from {} to {}, is {number}", range.start(), range.end()))
+        }
+    }
+}
+
 /// A duration such as `"250ms"`, `"30s"`, `"5m"` or `"1h"` within `range`.
 ///
 /// # Errors
@@ -60,6 +75,17 @@ pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Value) -> Result<Du
         } else {
             Err(format!("must be from {:?} to {:?}, is {parsed:?}", range.start(), range.end()))
         }
+    }
+}
+
+/// The shortest spelling that [`duration`] reads as this; of milliseconds what is shorter is left out.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.as_millis());
+    match [(3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
+    {
+        _ if duration.subsec_millis() > 0 => format!("{millis}ms"),
+        Some((unit, letter)) => format!("{}{letter}", seconds.checked_div(unit).unwrap_or_default()),
+        None => format!("{seconds}s"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use spiffe::transport::Endpoint;
-use svidgate_config::{Errors, Object, integer, read, string};
+use svidgate_config::{Errors, Kind, Object, Schema, field, integer, kind, read, string};
 use tracing::level_filters::LevelFilter;
 
 use crate::source::workload_api::Probe;
@@ -77,21 +77,19 @@ impl Config {
     /// # Errors
     /// Every mistake at once, unknown fields among them.
     pub fn parse(root: &Value) -> Result<Self, Errors> {
-        read(root, |root| {
-            let workload_api = root.object("workload_api", workload_api);
-            let server = root.object("server", server);
-            let log = root.object("log", log);
-            Some(Self { workload_api: workload_api?, server: server?, log: log? })
-        })
+        read(root, build)
+    }
+
+    /// What [`Self::parse`] reads.
+    #[must_use]
+    pub fn schema() -> Schema {
+        svidgate_config::describe(build)
     }
 }
 
 /// Under `/run`, which is empty after a boot and on which no socket file can outlive it. Envoy's cluster and
 /// `svidgate status` name the same path.
 pub const DEFAULT_SERVER_SOCKET: &str = "/run/svidgate/controller.sock";
-
-/// Envoy often runs as another user than the controller: both share a group. Nobody else needs it.
-const DEFAULT_MODE: u32 = 0o660;
 
 impl Default for Log {
     /// JSON because a container's log is read by machines first; `info` tells each change of state and no more.
@@ -100,33 +98,82 @@ impl Default for Log {
     }
 }
 
+fn build(root: &mut Object<'_>) -> Option<Config> {
+    let workload_api = root.object(
+        field!(
+            "workload_api",
+            "The SPIFFE Workload API, from which bundles come: the SPIRE agent or `svidgate dev`."
+        ),
+        workload_api,
+    );
+    let server = root.object(
+        field!(
+            "server",
+            "The Unix socket that serves snapshots to the plugin, and health, status and metrics."
+        ),
+        server,
+    );
+    let log = root.object(field!("log", "What is written to standard error."), log);
+    Some(Config { workload_api: workload_api?, server: server?, log: log? })
+}
+
 fn workload_api(section: &mut Object<'_>) -> Option<WorkloadApi> {
-    // No default path: a wrong agent would be as bad as none, and SPIRE's own paths differ by installation.
-    if !section.has("socket") {
+    let endpoint = section.optional(
+        field!(
+            "socket",
+            "Address of the Workload API. It has no default: a wrong agent would be as bad as none, and SPIRE's own \
+             paths differ by installation. Without it the environment's `SPIFFE_ENDPOINT_SOCKET` counts; one of the \
+             two is needed."
+        ),
+        kind::new(endpoint, || Schema::text(ENDPOINT_FORM, "^(unix|tcp):.")),
+    )?;
+    if endpoint.is_none() {
         section.error("socket", format!("is required, or ${SOCKET_ENV} in the environment"));
-        return None;
     }
-    section.required("socket", endpoint).map(|endpoint| WorkloadApi { endpoint, probe: Probe::default() })
+    endpoint.map(|endpoint| WorkloadApi { endpoint, probe: Probe::default() })
 }
 
 fn server(section: &mut Object<'_>) -> Option<Server> {
-    let socket = section.or("socket", PathBuf::from(DEFAULT_SERVER_SOCKET), socket_path);
-    let mode = section.or("mode", DEFAULT_MODE, mode);
-    // No default list: uids differ by installation, and the mode already keeps others out.
-    let allowed_uids = section.list("allowed_uids", uid);
-    if let Some(Some(uids)) = &allowed_uids
-        && uids.is_empty()
-    {
-        section
-            .error("allowed_uids", "must have at least one item; leave it out to admit whom the mode admits");
-    }
+    let socket = section.default(
+        field!(
+            "socket",
+            "Where the socket is made. Its folder must belong to root or to the controller's user, and nobody else \
+             may be able to write to it. Envoy's cluster and `svidgate status` name the same path."
+        ),
+        DEFAULT_SERVER_SOCKET,
+        socket_path(),
+    );
+    let mode = section.default(
+        field!(
+            "mode",
+            "Permission bits of the socket: who may write to it may connect. Envoy often runs as another user than \
+             the controller, so both share a group; nobody else needs it."
+        ),
+        "0660",
+        kind::new(mode, || Schema::text("octal digits in quotes, at least \"0600\"", "^0?[67][0-7]{2}$")),
+    );
+    let allowed_uids = section.list(
+        field!(
+            "allowed_uids",
+            "Users that may connect, by the kernel's word on the peer, on top of the mode. Without it the mode alone \
+             decides."
+        ),
+        kind::new(uid, || Schema::Integer(0..=u64::from(u32::MAX))),
+    );
     Some(Server { socket: socket?, mode: mode?, allowed_uids: allowed_uids?.map(BTreeSet::from_iter) })
 }
 
 fn log(section: &mut Object<'_>) -> Option<Log> {
-    let default = Log::default();
-    let format = section.or("format", default.format, log_format);
-    let level = section.or("level", default.level, log_level);
+    let format = section.default(
+        field!("format", "Form of a line: one JSON object for machines, or text for people."),
+        "json",
+        kind::choice(&FORMATS),
+    );
+    let level = section.default(
+        field!("level", "Least severe level that is written. `info` tells each change of state and no more."),
+        "info",
+        kind::choice(&LEVELS),
+    );
     Some(Log { format: format?, level: level? })
 }
 
@@ -145,7 +192,13 @@ fn endpoint(value: &Value) -> Result<Endpoint, String> {
     }
 }
 
-fn socket_path(value: &Value) -> Result<PathBuf, String> {
+/// An absolute path for a socket of ours.
+fn socket_path() -> impl Kind<PathBuf> {
+    let form = format!("absolute path without `..`, at most {MAX_SOCKET_PATH} bytes");
+    kind::new(read_socket_path, move || Schema::text(form.as_str(), "^(unix:)?/"))
+}
+
+fn read_socket_path(value: &Value) -> Result<PathBuf, String> {
     let text = string(value)?;
     let path = PathBuf::from(unix_path(&text));
     let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
@@ -189,26 +242,17 @@ fn uid(value: &Value) -> Result<u32, String> {
     u32::try_from(number).map_err(|error| error.to_string())
 }
 
-fn log_format(value: &Value) -> Result<LogFormat, String> {
-    match string(value)?.as_str() {
-        "json" => Ok(LogFormat::Json),
-        "text" => Ok(LogFormat::Text),
-        _ => Err("expected json or text".to_owned()),
-    }
-}
-
-fn log_level(value: &Value) -> Result<LevelFilter, String> {
-    match string(value)?.as_str() {
-        "error" => Ok(LevelFilter::ERROR),
-        "warn" => Ok(LevelFilter::WARN),
-        "info" => Ok(LevelFilter::INFO),
-        "debug" => Ok(LevelFilter::DEBUG),
-        "trace" => Ok(LevelFilter::TRACE),
-        _ => Err("expected error, warn, info, debug or trace".to_owned()),
-    }
-}
-
 /// `sun_path` has 108 bytes on Linux, the last of them zero.
 const MAX_SOCKET_PATH: usize = 107;
 
 const ENDPOINT_FORM: &str = "unix: with an absolute path (unix:///run/spire/sockets/agent.sock) or tcp: with IP and port (tcp:127.0.0.1:8081)";
+
+const FORMATS: [(&str, LogFormat); 2] = [("json", LogFormat::Json), ("text", LogFormat::Text)];
+
+const LEVELS: [(&str, LevelFilter); 5] = [
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
+];

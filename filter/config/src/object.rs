@@ -99,11 +99,16 @@ impl<'a> Object<'a> {
     }
 
     /// A list in which every item is parsed, so that every bad item is reported with its index. An empty one is a
-    /// mistake (checklist P3). The outer `None` means that it was there and wrong.
+    /// mistake, and an item that stands twice (checklist P3). The outer `None` means that it was there and wrong.
     pub fn list<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<Option<Vec<T>>> {
         let field = field.into();
-        self.note(field, || (Presence::Optional, list_of(kind.schema(), None)));
+        self.note(field, || (Presence::Optional, list_of(kind.schema(), None, true)));
+        let mut before = BTreeSet::new();
         self.items(field.name, usize::MAX, |object, path, item| {
+            if !before.insert(item.to_string()) {
+                object.error(path, "stands twice");
+                return None;
+            }
             kind.parse(item).map_err(|message| object.error(path, message)).ok()
         })
     }
@@ -128,7 +133,7 @@ impl<'a> Object<'a> {
         build: impl Fn(&mut Object<'_>) -> Option<T>,
     ) -> Option<Option<Vec<T>>> {
         let field = field.into();
-        self.note(field, || (Presence::Optional, list_of(described(&build), Some(most))));
+        self.note(field, || (Presence::Optional, list_of(described(&build), Some(most), false)));
         self.items(field.name, most, |object, path, item| object.child(path, item, &build))
     }
 
@@ -366,8 +371,8 @@ fn described<T>(_: impl FnOnce(&mut Object<'_>) -> Option<T>) -> Schema {
     Schema::Any
 }
 
-fn list_of(item: Schema, most: Option<usize>) -> Schema {
-    Schema::List { item: Box::new(item), most }
+fn list_of(item: Schema, most: Option<usize>, unique: bool) -> Schema {
+    Schema::List { item: Box::new(item), most, unique }
 }
 
 pub(crate) fn expected(what: &str, found: &Value) -> String {

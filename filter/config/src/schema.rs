@@ -28,6 +28,8 @@ pub enum Schema {
         item: Box<Self>,
         /// Most items; none: no limit.
         most: Option<usize>,
+        /// Whether no item may stand twice.
+        unique: bool,
     },
     /// An object whose members are named by the operator.
     Map {
@@ -105,10 +107,11 @@ impl Schema {
             }
             Self::Text { pattern, .. } => json!({"type": "string", "pattern": pattern}),
             Self::Choice(names) => json!({"type": "string", "enum": names}),
-            Self::List { item, most } => {
+            Self::List { item, most, unique } => {
                 let mut list = json!({"type": "array", "items": item.to_json(), "minItems": 1});
-                if let (Some(list), Some(most)) = (list.as_object_mut(), most) {
-                    list.insert("maxItems".to_owned(), json!(most));
+                if let Some(list) = list.as_object_mut() {
+                    list.extend(most.map(|most| ("maxItems".to_owned(), json!(most))));
+                    list.extend(unique.then(|| ("uniqueItems".to_owned(), json!(true))));
                 }
                 list
             }

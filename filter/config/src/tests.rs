@@ -52,6 +52,7 @@ fn absent_empty_and_mistyped_lists_are_errors() {
         (json!({}), "names: is required"),
         (json!({"names": []}), "names: must have at least one item"),
         (json!({"names": "a"}), "names: expected a list, found a string"),
+        (json!({"names": ["a", "b", "a"]}), "names[2]: stands twice"),
         (json!([]), "expected an object, found a list"),
         (json!({"names": ["a"], "inner": 1}), "inner: expected an object, found a number"),
     ] {

@@ -223,6 +223,16 @@ impl<'a> Object<'a> {
         None
     }
 
+    /// Demands that one of these fields or more are there; `None`, and `message` for this object, when none is.
+    pub fn at_least_one(&mut self, names: &'static [&'static str], message: &str) -> Option<()> {
+        self.constrain(|| Constraint::AtLeastOne(names));
+        if names.iter().any(|name| self.has(name)) {
+            return Some(());
+        }
+        self.error("", message);
+        None
+    }
+
     /// Demands that these two fields are not both there; `None` when they are.
     pub fn not_together(&mut self, one: &'static str, other: &'static str) -> Option<()> {
         self.constrain(|| Constraint::NotTogether(one, other));

@@ -82,6 +82,8 @@ pub enum Presence {
 pub enum Constraint {
     /// One of these is there, and no second.
     ExactlyOne(&'static [&'static str]),
+    /// One of these is there, or more.
+    AtLeastOne(&'static [&'static str]),
     /// These two are not both there.
     NotTogether(&'static str, &'static str),
 }
@@ -129,7 +131,9 @@ impl Schema {
 
     /// Whether nothing at all is too little for it.
     pub(crate) fn is_required(&self) -> bool {
-        matches!(self, Self::Object(object) if object.fields.iter().any(|f| f.presence == Presence::Required))
+        let Self::Object(ObjectSchema { fields, constraints }) = self else { return false };
+        fields.iter().any(|field| field.presence == Presence::Required)
+            || constraints.iter().any(|constraint| !matches!(constraint, Constraint::NotTogether(..)))
     }
 
     /// The form in words, where the pattern does not say all.
@@ -185,10 +189,10 @@ impl FieldSchema {
 
 impl Constraint {
     fn to_json(&self) -> Value {
+        let each = |names: &[&str]| names.iter().map(|name| present(name)).collect::<Vec<_>>();
         match self {
-            Self::ExactlyOne(names) => {
-                json!({"oneOf": names.iter().map(|name| present(name)).collect::<Vec<_>>()})
-            }
+            Self::ExactlyOne(names) => json!({"oneOf": each(names)}),
+            Self::AtLeastOne(names) => json!({"anyOf": each(names)}),
             Self::NotTogether(one, other) => json!({"not": {"allOf": [present(one), present(other)]}}),
         }
     }

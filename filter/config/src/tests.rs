@@ -107,7 +107,12 @@ fn zoo(object: &mut Object<'_>) -> Option<Zoo> {
     let open = object.object_or(
         field!("open", "For how long."),
         kind::duration(Duration::from_millis(500)..=MINUTE),
-        |open| open.required(field!("for", "The same, at length."), kind::duration(SECOND..=MINUTE)),
+        |open| {
+            let length =
+                open.optional(field!("for", "The same, at length."), kind::duration(SECOND..=MINUTE));
+            open.at_least_one(&["for"], "says nothing");
+            length?
+        },
     );
     let size = object.default(field!("size", "Of the place."), "small", kind::choice(&SIZES));
     object.exactly_one(&["animals", "empty"]);
@@ -150,7 +155,7 @@ fn every_error_inside_of_lists_maps_and_unions_has_its_path() {
              animals[1]: expected an object, found a number\n\
              meals.: must not be empty\n\
              meals.a: must be from 1s to 7200s, is 0ns\n\
-             open.for: is required\n\
+             open: says nothing\n\
              size: expected small, middle or large",
         ),
         (
@@ -191,8 +196,6 @@ fn what_is_read_is_described() {
             },
         },
     });
-    let duration =
-        |form: &str| json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$", "description": form});
     let undescribed = json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"});
     assert_eq!(
         crate::describe(zoo).to_json(),
@@ -214,10 +217,14 @@ fn what_is_read_is_described() {
                     "anyOf": [undescribed, {
                         "type": "object",
                         "additionalProperties": false,
-                        "required": ["for"],
                         "properties": {
-                            "for": duration("The same, at length.\n\nForm: duration from 1s to 1m."),
+                            "for": {
+                                "type": ["string", "null"],
+                                "pattern": "^[0-9]+(ms|s|m|h)$",
+                                "description": "The same, at length.\n\nForm: duration from 1s to 1m.",
+                            },
                         },
+                        "allOf": [{"anyOf": [present("for")]}],
                     }, {"type": "null"}],
                     "description": "For how long.",
                 },

@@ -59,7 +59,8 @@
 //! # Costs
 //! Refusing is bounded by the size limit and at most one signature check: memory is linear in the token, JSON is
 //! read once with bounded depth and number of values, duplicates are found in a sorted map. Nothing panics: the
-//! lints forbid what could.
+//! lints forbid what could. A [`TokenCache`] spares the signature of tokens that come again, and all else is asked
+//! again of them (B8).
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -74,6 +75,7 @@ mod audiences;
 mod base64url;
 pub mod bearer;
 mod bundle;
+mod cache;
 mod deny_reason;
 mod error;
 mod json;
@@ -92,6 +94,7 @@ pub use algorithm::{Algorithm, AlgorithmSet, EmptyAlgorithmSet};
 pub use audiences::{Audiences, AudiencesError};
 pub use bearer::BearerError;
 pub use bundle::{Bundle, BundleError, BundleLimits, BundleSet};
+pub use cache::{CacheLimits, CacheUse, TokenCache};
 pub use deny_reason::DenyReason;
 pub use error::{Claim, HeaderMember, Part, VerifyError};
 pub use json::JsonError;

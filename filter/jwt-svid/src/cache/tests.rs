@@ -307,6 +307,35 @@ fn b08_a_flood_of_one_time_tokens_leaves_regular_callers_in() {
 }
 
 #[test]
+fn b08_a_hit_protects_the_token() {
+    let mut cache = cache(10, 1 << 20);
+    assert_eq!(ask(&mut cache, &signed()).1, CacheUse::Miss);
+    assert_eq!(ask(&mut cache, &signed()).1, CacheUse::Hit);
+    let svid = svid();
+    for index in 0..100 {
+        cache.put(format!("{index}").as_bytes(), &svid);
+    }
+    assert_eq!(ask(&mut cache, &signed()).1, CacheUse::Hit);
+}
+
+#[test]
+fn b08_a_newcomer_finds_room_though_all_that_is_kept_was_used_again() {
+    let svid = svid();
+    let bytes = cost::of(b"00", &svid);
+    for mut cache in [cache(50, 1 << 30), cache(1 << 30, 50 * bytes)] {
+        for index in 0..50 {
+            cache.put(format!("{index:02}").as_bytes(), &svid);
+        }
+        for index in 0..50 {
+            assert!(cache.used(format!("{index:02}").as_bytes()).is_some());
+        }
+        cache.put(b"50", &svid);
+        assert!(cache.used(b"50").is_some());
+        cache.check();
+    }
+}
+
+#[test]
 fn b08_the_least_recently_used_go_first() {
     let (mut cache, svid) = (cache(10, 1 << 20), svid());
     let tokens: Vec<String> = (0..10).map(|index| format!("{index}")).collect();

@@ -158,7 +158,7 @@ fn snapshots() -> Vec<Seed> {
         TrustBundle::new(&jwks, number, number, "workload_api").unwrap()
     };
     let encode = |trust: Vec<(TrustDomain, TrustBundle)>, domains| {
-        let observed = Observed { at: NOW * 1000, domains };
+        let observed = Observed { at: NOW * 1000, domains, ..Observed::default() };
         Snapshot::new(trust.into_iter().collect(), observed).unwrap().encode(&Limits::default()).unwrap()
     };
     let two =

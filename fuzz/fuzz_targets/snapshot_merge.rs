@@ -57,7 +57,7 @@ fn snapshot((at, entries): &State) -> Snapshot {
         trust.insert(domain.clone(), TrustBundle::new(&jwks, Some(1), None, "test").unwrap());
         times.insert(domain, u64::from(time % 8));
     }
-    Snapshot::new(trust, Observed { at, domains: times }).unwrap()
+    Snapshot::new(trust, Observed { at, domains: times, ..Observed::default() }).unwrap()
 }
 
 fn domains() -> impl Iterator<Item = TrustDomain> {

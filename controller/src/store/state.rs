@@ -189,7 +189,7 @@ impl State {
     #[must_use]
     pub fn observed(&self) -> Option<Observed> {
         let domains = self.trust.iter().map(|(domain, held)| (domain.clone(), held.seen)).collect();
-        Some(Observed { at: self.seen?, domains })
+        Some(Observed { at: self.seen?, domains, revoked: None })
     }
 
     /// Takes a trust domain out of force because there is no room for it; why.

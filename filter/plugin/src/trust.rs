@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use svidgate_jwt_svid::{Bundle, BundleLimits, BundleSet, TrustDomain};
-use svidgate_snapshot::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS, Snapshot, SnapshotError};
+use svidgate_snapshot::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS, Revocations, Snapshot, SnapshotError};
 
 use crate::shared_data::SharedData;
 use crate::subscription::{Board, Epoch, Loaded};
 
-/// Trust bundles in force in this VM. A bad update never replaces a good state.
+/// Trust bundles and revocations in force in this VM. A bad update never replaces a good state.
 #[derive(Debug, Default)]
 pub struct Trust {
     snapshot: Option<Snapshot>,
     bundles: BundleSet,
+    revocations: Revocations,
     epoch: Option<Epoch>,
 }
 
@@ -32,11 +33,11 @@ pub enum Refusal {
 /// What taking a snapshot did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adopted {
-    /// Other keys or domains are in force now.
+    /// Other keys, domains or revocations are in force now.
     Changed,
     /// The same content was confirmed at a later time.
     Confirmed,
-    /// At least one trust domain kept its state, because the snapshot's was older.
+    /// At least one trust domain or the list of revocations kept its state, because the snapshot's was older.
     PartlyOlder,
 }
 
@@ -50,22 +51,29 @@ impl Trust {
             return Err(Refusal::Future);
         }
         // A held state from the future was observed by a clock that has stepped back since. Its times say nothing; were
-        // they believed, a key revoked since then would stay until the clock comes there again.
-        let held = self.snapshot.clone().filter(|held| !is_from_the_future(held, now));
-        let (next, kept) = match held {
-            None => (received, 0),
+        // they believed, a key revoked since then would stay until the clock comes there again. What was revoked by then
+        // stays revoked, unless the received state says otherwise.
+        let (next, kept) = match self.snapshot.clone() {
+            None => (received, false),
+            Some(held) if is_from_the_future(&held, now) => {
+                (received.or_revocations_of(held, now).map_err(refused)?, false)
+            }
             Some(held) => {
-                let merged = held.merge(received).map_err(|error| Refusal::Snapshot(error.label()))?;
-                (merged.snapshot, merged.kept.len())
+                let merged = held.merge(received).map_err(refused)?;
+                (merged.snapshot, !merged.kept.is_empty() || merged.kept_revocations)
             }
         };
         let same = self.snapshot.as_ref().is_some_and(|held| held.revision() == next.revision());
         if !same {
-            self.bundles = self.parse_bundles(&next)?;
+            let (bundles, revocations) = (self.parse_bundles(&next)?, self.parse_revocations(&next)?);
+            self.bundles = bundles;
+            if let Some(revocations) = revocations {
+                self.revocations = revocations;
+            }
         }
         self.snapshot = Some(next);
         Ok(match (same, kept) {
-            (_, 1..) => Adopted::PartlyOlder,
+            (_, true) => Adopted::PartlyOlder,
             (true, _) => Adopted::Confirmed,
             (false, _) => Adopted::Changed,
         })
@@ -105,7 +113,7 @@ impl Trust {
     /// # Errors
     /// A [`Refusal`] with the label of what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Snapshot, Refusal> {
-        Snapshot::decode(bytes, &LIMITS).map_err(|error| Refusal::Snapshot(error.label()))
+        Snapshot::decode(bytes, &LIMITS).map_err(refused)
     }
 
     /// Makes the state in force that of the board, for all VMs to read, as `writer`. `false` when the board's state
@@ -128,6 +136,12 @@ impl Trust {
     #[must_use]
     pub fn bundles(&self) -> Option<&BundleSet> {
         (!self.bundles.is_empty()).then_some(&self.bundles)
+    }
+
+    /// What is refused although it verifies; to be asked for each request, cached tokens too (checklist P2).
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// The snapshot in force.
@@ -164,6 +178,18 @@ impl Trust {
         }
         Ok(bundles)
     }
+
+    /// The revocations of `next`, or `None` if they are those in force: a list is long, and a rotation does not change it.
+    fn parse_revocations(&self, next: &Snapshot) -> Result<Option<Revocations>, Refusal> {
+        if self.snapshot.as_ref().is_some_and(|held| held.revokes_the_same_as(next)) {
+            return Ok(None);
+        }
+        next.revocations(&LIMITS).map(Some).map_err(refused)
+    }
+}
+
+fn refused(error: SnapshotError) -> Refusal {
+    Refusal::Snapshot(error.label())
 }
 
 impl Refusal {

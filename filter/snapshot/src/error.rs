@@ -34,6 +34,22 @@ pub enum SnapshotError {
         /// Actual number.
         actual: usize,
     },
+    /// More revocations than the limit. Lift those of keys that left their bundle, or revoke subjects for tokens.
+    #[error("there are {actual} revocations, more than the limit of {limit}")]
+    TooManyRevocations {
+        /// Configured limit.
+        limit: usize,
+        /// Actual number.
+        actual: usize,
+    },
+    /// More bytes of revocations than their share of a snapshot.
+    #[error("the revocations have {actual} bytes, more than the limit of {limit}")]
+    RevocationsTooLarge {
+        /// Configured limit in bytes.
+        limit: usize,
+        /// Actual size in bytes.
+        actual: usize,
+    },
 }
 
 impl SnapshotError {
@@ -46,10 +62,19 @@ impl SnapshotError {
             Self::Malformed(_) => "malformed",
             Self::RevisionMismatch => "revision_mismatch",
             Self::TooManyTrustDomains { .. } => "too_many_trust_domains",
+            Self::TooManyRevocations { .. } => "too_many_revocations",
+            Self::RevocationsTooLarge { .. } => "revocations_too_large",
         }
     }
 
     /// Every value that [`Self::label`] can return.
-    pub const LABELS: [&str; 5] =
-        ["too_large", "unknown_format", "malformed", "revision_mismatch", "too_many_trust_domains"];
+    pub const LABELS: [&str; 7] = [
+        "too_large",
+        "unknown_format",
+        "malformed",
+        "revision_mismatch",
+        "too_many_trust_domains",
+        "too_many_revocations",
+        "revocations_too_large",
+    ];
 }

@@ -6,8 +6,9 @@
 //! [`http`]) and rests in Envoy's shared data, so both ends decode it with the same strictness.
 //!
 //! Validated here: size, format, shape (unknown and duplicate members are refused), trust domain names, number
-//! of trust domains, revision against content. **Not** validated here: the keys (see `svidgate_jwt_svid::Bundle`)
-//! and who sent it (that is the transport's: a Unix domain socket that only the controller can serve).
+//! of trust domains, revision against content. **Not** validated here: the keys (see `svidgate_jwt_svid::Bundle`),
+//! the revocations until they are asked for ([`Snapshot::revocations`], so that a worker reads them only when they
+//! changed), and who sent it (that is the transport's: a Unix domain socket that only the controller can serve).
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
@@ -18,6 +19,7 @@ pub mod http;
 mod limits;
 mod merge;
 mod revision;
+mod revocations;
 mod snapshot;
 mod unique_map;
 
@@ -26,6 +28,9 @@ pub use etag::ETag;
 pub use limits::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS};
 pub use merge::Merged;
 pub use revision::Revision;
+pub use revocations::{
+    MAX_REVOKED_ID_BYTES, MAX_TIME, RevocationCounts, RevocationError, Revocations, Revoked,
+};
 pub use snapshot::{FORMAT, Observed, Snapshot, TrustBundle};
 
 #[cfg(test)]

@@ -5,6 +5,10 @@ pub struct Limits {
     pub max_bytes: usize,
     /// Number of trust domains.
     pub max_trust_domains: usize,
+    /// Number of revocations of all kinds together.
+    pub max_revocations: usize,
+    /// Share of the revocations in the encoded size, in bytes.
+    pub max_revocations_bytes: usize,
 }
 
 /// The most keys that a trust domain may have in a snapshot: ten times what one has in the middle of a rotation. Each
@@ -16,7 +20,16 @@ pub const MAX_BUNDLE_BYTES: usize = 64 * 1024;
 impl Limits {
     /// What controller and filter agree on. 1 MiB holds about 500 trust domains with two RSA-4096 keys each, far below
     /// Envoy's cap of 32 MiB on a response, and parses within milliseconds on each worker.
-    pub const AGREED: Self = Self { max_bytes: 1024 * 1024, max_trust_domains: 1000 };
+    ///
+    /// Revocations may have half of it, which holds about 5,000 of common length: a list that grows can then never leave
+    /// trust without room, nor the other way round. A list over its share is refused where it is made, with what it
+    /// was before in force; trust over the rest is left out by whole trust domains, which the controller shows.
+    pub const AGREED: Self = Self {
+        max_bytes: 1024 * 1024,
+        max_trust_domains: 1000,
+        max_revocations: 10_000,
+        max_revocations_bytes: 512 * 1024,
+    };
 }
 
 impl Default for Limits {

@@ -12,21 +12,34 @@ pub struct Merged {
     pub snapshot: Snapshot,
     /// Trust domains for which the received state was older than the held one and therefore not taken.
     pub kept: Vec<TrustDomain>,
+    /// Whether the received list of revocations was older than the held one and therefore not taken.
+    pub kept_revocations: bool,
 }
 
 impl Snapshot {
-    /// Takes `received` into the held state, trust domain by trust domain, and never backwards: behind a load
-    /// balancer the next answer may come from a replica of the controller that lags, and must not bring a revoked
-    /// key or a removed domain back.
+    /// Takes `received` into the held state, part by part, and never backwards: behind a load balancer the next answer
+    /// may come from a replica of the controller that lags, and must not bring a revoked key or a removed domain back.
     ///
     /// For each domain the state with the later observation wins, the received one on a tie. Absence counts as
     /// observed at `observed.at` of the snapshot that lacks the domain.
     ///
+    /// The list of revocations is one part, taken whole, by `observed.revoked`. This is the moment at which the list
+    /// last *changed*, and not that of its last confirmation as for trust: a controller always stands behind its
+    /// own list, so a confirmation would say nothing, and a replica with an older list would win just by being asked
+    /// later. The later change wins, an empty list as well as any other; the received one on a tie, by which
+    /// expired tokens leave the list, for dropping them is no change that it tells.
+    ///
+    /// A received snapshot without `observed.revoked` comes from a controller that has no list, and so knows of no
+    /// revocation *and* of no pardon: the held list stays. Were that read as an empty list, a controller
+    /// replaced by one that lacks the setting would let every revoked token in again. The price is that a list
+    /// ends only by a later list: an empty one, told by a controller that has the setting. To keep too much
+    /// refuses a token, to keep too little admits one.
+    ///
     /// # Errors
     /// [`SnapshotError::Malformed`] when the merged content cannot be written as JSON.
     pub fn merge(self, received: Snapshot) -> Result<Merged, SnapshotError> {
-        let (mut held, held_observed) = self.into_parts();
-        let (received, received_observed) = received.into_parts();
+        let (mut held, held_revoked, held_observed) = self.into_parts();
+        let (received, received_revoked, received_observed) = received.into_parts();
         let mut trust = BTreeMap::new();
         let mut domains = BTreeMap::new();
         let mut kept = Vec::new();
@@ -56,6 +69,33 @@ impl Snapshot {
         }
 
         let at = held_observed.at.max(received_observed.at);
-        Ok(Merged { snapshot: Self::new(trust, Observed { at, domains })?, kept })
+        // No time is older than any.
+        let takes_list = received_observed.revoked >= held_observed.revoked;
+        let (list, revoked) = if takes_list {
+            (received_revoked, received_observed.revoked)
+        } else {
+            (held_revoked, held_observed.revoked)
+        };
+        let kept_revocations = !takes_list && received_observed.revoked.is_some();
+        let snapshot = Self::assemble(trust, list, Observed { at, domains, revoked })?;
+        Ok(Merged { snapshot, kept, kept_revocations })
+    }
+
+    /// This snapshot, with the revocations of `held` as of `at` (Unix milliseconds) if it says nothing of its own: for
+    /// a reader that must give up the held state's times, as they lie in the future, but not its revocations.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Malformed`] when the content cannot be written as JSON.
+    pub fn or_revocations_of(self, held: Snapshot, at: u64) -> Result<Snapshot, SnapshotError> {
+        let (_, list, held_observed) = held.into_parts();
+        if self.observed().revoked.is_some() || held_observed.revoked.is_none() {
+            return Ok(self);
+        }
+        let (trust, _, observed) = self.into_parts();
+        Self::assemble(
+            trust,
+            list,
+            Observed { revoked: held_observed.revoked.map(|held| held.min(at)), ..observed },
+        )
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use svidgate_jwt_svid::TrustDomain;
@@ -9,6 +9,7 @@ use crate::error::SnapshotError;
 use crate::etag::ETag;
 use crate::limits::Limits;
 use crate::revision::Revision;
+use crate::revocations::{Revocations, check_size as check_revocations};
 use crate::unique_map;
 
 /// The `format` that this version writes and reads.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     revision: Revision,
     observed: Observed,
     trust: BTreeMap<TrustDomain, TrustBundle>,
+    /// JSON text of the revocations; none when nothing is revoked.
+    revoked: Option<Box<RawValue>>,
     content: Box<RawValue>,
 }
 
@@ -32,6 +35,10 @@ pub struct Observed {
     /// Each trust domain.
     #[serde(serialize_with = "by_name", deserialize_with = "unique_map::deserialize")]
     pub domains: BTreeMap<TrustDomain, u64>,
+    /// The list of revocations: when it last changed. `None` when the sender has no such list and says nothing of
+    /// revocations, which is not the same as an empty list.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub revoked: Option<u64>,
 }
 
 /// The keys of one trust domain.
@@ -88,19 +95,43 @@ impl TrustBundle {
 }
 
 impl Snapshot {
-    /// A snapshot of `trust` as of `observed`. Domains without a time of their own get `observed.at`; times of
-    /// domains that are not in `trust` are dropped.
+    /// A snapshot of `trust` as of `observed`, in which nothing is revoked. Domains without a time of their own get
+    /// `observed.at`; times of domains that are not in `trust` are dropped.
     ///
     /// # Errors
     /// [`SnapshotError::Malformed`] when the content cannot be written as JSON.
     pub fn new(trust: BTreeMap<TrustDomain, TrustBundle>, observed: Observed) -> Result<Self, SnapshotError> {
+        Self::assemble(trust, None, observed)
+    }
+
+    /// This snapshot with `list` as its revocations, which last changed at `changed_at` (Unix milliseconds).
+    ///
+    /// # Errors
+    /// [`SnapshotError::TooManyRevocations`], [`SnapshotError::RevocationsTooLarge`], or [`SnapshotError::Malformed`]
+    /// when the content cannot be written as JSON.
+    pub fn revoking(
+        self,
+        list: &Revocations,
+        changed_at: u64,
+        limits: &Limits,
+    ) -> Result<Self, SnapshotError> {
+        let revoked = if list.is_empty() { None } else { Some(list.to_raw(limits)?) };
+        let observed = Observed { revoked: Some(changed_at), ..self.observed };
+        Self::assemble(self.trust, revoked, observed)
+    }
+
+    pub(crate) fn assemble(
+        trust: BTreeMap<TrustDomain, TrustBundle>,
+        revoked: Option<Box<RawValue>>,
+        observed: Observed,
+    ) -> Result<Self, SnapshotError> {
         let domains = trust
             .keys()
             .map(|domain| (domain.clone(), observed.domains.get(domain).copied().unwrap_or(observed.at)))
             .collect();
-        let content = to_raw(&ContentOut { trust: &trust })?;
+        let content = to_raw(&ContentOut { trust: &trust, revoked: revoked.as_deref() })?;
         let revision = Revision::of(content.get().as_bytes());
-        Ok(Self { revision, observed: Observed { at: observed.at, domains }, trust, content })
+        Ok(Self { revision, observed: Observed { domains, ..observed }, trust, revoked, content })
     }
 
     /// Reads what [`Self::encode`] wrote.
@@ -123,15 +154,29 @@ impl Snapshot {
         if !content.trust.keys().eq(envelope.observed.domains.keys()) {
             return Err(SnapshotError::Malformed("observed and trust name different domains".to_owned()));
         }
-        Ok(Self { revision, observed: envelope.observed, trust: content.trust, content: envelope.content })
+        if let Some(revoked) = &content.revoked {
+            check_revocations(revoked.get().len(), limits)?;
+            if envelope.observed.revoked.is_none() {
+                return Err(SnapshotError::Malformed("revoked is there without its time".to_owned()));
+            }
+        }
+        Ok(Self {
+            revision,
+            observed: envelope.observed,
+            trust: content.trust,
+            revoked: content.revoked,
+            content: envelope.content,
+        })
     }
 
     /// The bytes that travel and rest in shared data.
     ///
     /// # Errors
-    /// [`SnapshotError::TooLarge`], [`SnapshotError::TooManyTrustDomains`]: nobody would accept it.
+    /// [`SnapshotError::TooLarge`], [`SnapshotError::TooManyTrustDomains`], [`SnapshotError::RevocationsTooLarge`]:
+    /// nobody would accept it.
     pub fn encode(&self, limits: &Limits) -> Result<Vec<u8>, SnapshotError> {
         check_domains(self.trust.len(), limits)?;
+        check_revocations(self.revoked.as_ref().map_or(0, |revoked| revoked.get().len()), limits)?;
         let envelope = EnvelopeOut {
             format: FORMAT,
             revision: self.revision.as_str(),
@@ -161,6 +206,26 @@ impl Snapshot {
         &self.trust
     }
 
+    /// The list of revocations, read anew: costs as much as it is long (see [`Self::revokes_the_same_as`]).
+    ///
+    /// # Errors
+    /// [`SnapshotError::Malformed`], [`SnapshotError::TooManyRevocations`], [`SnapshotError::RevocationsTooLarge`];
+    /// then nothing of the snapshot may be used.
+    pub fn revocations(&self, limits: &Limits) -> Result<Revocations, SnapshotError> {
+        let Some(revoked) = &self.revoked else { return Ok(Revocations::default()) };
+        let list = Revocations::from_json(revoked.get(), limits)?;
+        if list.is_empty() {
+            return Err(SnapshotError::Malformed("revoked is there and empty".to_owned()));
+        }
+        Ok(list)
+    }
+
+    /// Whether both have the same list of revocations, by its text.
+    #[must_use]
+    pub fn revokes_the_same_as(&self, other: &Self) -> bool {
+        self.revoked.as_ref().map(|list| list.get()) == other.revoked.as_ref().map(|list| list.get())
+    }
+
     /// Entity tag for `etag` and `if-none-match`.
     #[must_use]
     pub fn etag(&self) -> ETag {
@@ -171,11 +236,12 @@ impl Snapshot {
     /// the state against every later update, so a reader with a clock refuses it.
     #[must_use]
     pub fn latest_observation(&self) -> u64 {
-        self.observed.domains.values().copied().fold(self.observed.at, u64::max)
+        let times = self.observed.domains.values().copied().chain(self.observed.revoked);
+        times.fold(self.observed.at, u64::max)
     }
 
-    pub(crate) fn into_parts(self) -> (BTreeMap<TrustDomain, TrustBundle>, Observed) {
-        (self.trust, self.observed)
+    pub(crate) fn into_parts(self) -> (BTreeMap<TrustDomain, TrustBundle>, Option<Box<RawValue>>, Observed) {
+        (self.trust, self.revoked, self.observed)
     }
 }
 
@@ -207,12 +273,21 @@ struct EnvelopeOut<'a> {
 struct ContentIn {
     #[serde(deserialize_with = "unique_map::deserialize")]
     trust: BTreeMap<TrustDomain, TrustBundle>,
+    // Not `null` for none: there is one spelling of each state.
+    #[serde(default, deserialize_with = "some")]
+    revoked: Option<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
 struct ContentOut<'a> {
     #[serde(serialize_with = "by_name")]
     trust: &'a BTreeMap<TrustDomain, TrustBundle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<&'a RawValue>,
+}
+
+fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// JSON with the members of every object in sorted order, whichever map `serde_json` was built with.

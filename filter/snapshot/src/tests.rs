@@ -16,8 +16,8 @@ fn bundle(kid: &str) -> TrustBundle {
 /// A snapshot with the given (domain, kid, observed at) as of `at`.
 fn snapshot(at: u64, domains: &[(&str, &str, u64)]) -> Snapshot {
     let trust = domains.iter().map(|(name, kid, _)| (td(name), bundle(kid))).collect();
-    let observed = Observed { at, domains: domains.iter().map(|(name, _, at)| (td(name), *at)).collect() };
-    Snapshot::new(trust, observed).unwrap()
+    let domains = domains.iter().map(|(name, _, at)| (td(name), *at)).collect();
+    Snapshot::new(trust, Observed { at, domains, ..Observed::default() }).unwrap()
 }
 
 fn kids(snapshot: &Snapshot) -> Vec<(String, String)> {
@@ -133,6 +133,8 @@ fn anything_but_the_defined_shape_is_malformed() {
         r#"{"trust":{"a.test":{"jwks":{},"source":"s","x":1}}}"#,
         r#"{"trust":{"a.test":{"source":"s"}}}"#,
         r#"{"trust":{},"more":{}}"#,
+        // Without the time of the list.
+        r#"{"trust":{"a.test":{"jwks":{},"source":"s"}},"revoked":{"kids":[{"trust_domain":"a.test","kid":"k"}]}}"#,
         r#"{}"#,
         r#"[]"#,
     ] {
@@ -156,6 +158,8 @@ fn every_error_has_a_label_of_the_closed_set() {
         SnapshotError::Malformed(String::new()),
         SnapshotError::RevisionMismatch,
         SnapshotError::TooManyTrustDomains { limit: 1, actual: 2 },
+        SnapshotError::TooManyRevocations { limit: 1, actual: 2 },
+        SnapshotError::RevocationsTooLarge { limit: 1, actual: 2 },
     ];
     assert_eq!(errors.each_ref().map(SnapshotError::label), SnapshotError::LABELS);
 }

@@ -34,7 +34,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             trust.insert(domain.clone(), TrustBundle::new(&jwks, sequence, None, "test").unwrap());
             times.insert(domain, time);
         }
-        Snapshot::new(trust, Observed { at, domains: times }).unwrap()
+        Snapshot::new(trust, Observed { at, domains: times, ..Observed::default() }).unwrap()
     })
 }
 

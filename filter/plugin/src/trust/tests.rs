@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use svidgate_jwt_svid::TrustDomain;
-use svidgate_snapshot::{Observed, Snapshot, TrustBundle};
+use svidgate_snapshot::{Limits, Observed, Revocations, Snapshot, TrustBundle};
 
 use super::{Adopted, MAX_CLOCK_AHEAD, Refusal, Trust};
 use crate::config::Controller;
@@ -184,4 +184,86 @@ fn b08_a_change_in_one_trust_domain_keeps_the_others_and_takes_the_new_keys() {
         let other = trust.bundles().unwrap().get(&td("b.test")).unwrap();
         assert_eq!(other.kids().collect::<Vec<_>>(), ["stays"]);
     }
+}
+
+/// A snapshot with these kids revoked as of `changed_at`.
+fn revoking(revoked: &[&str], changed_at: u64, at: u64) -> Snapshot {
+    let mut list = Revocations::default();
+    for kid in revoked {
+        list.add_kid(td("a.test"), kid).unwrap();
+    }
+    snapshot("k", at).revoking(&list, changed_at, &Limits::default()).unwrap()
+}
+
+fn revoked(trust: &Trust) -> Vec<&str> {
+    trust.revocations().kids().map(|(_, kid)| kid).collect()
+}
+
+#[test]
+fn what_is_revoked_is_revoked_in_every_vm_and_in_one_that_starts_later() {
+    let (shared, board) = (FakeSharedData::default(), board());
+    let (mut holder, mut other) = (Trust::default(), Trust::default());
+    assert!(holder.revocations().is_empty());
+    for (at, list) in [(1, &["1"][..]), (2, &["1", "2"]), (3, &["2"]), (4, &[])] {
+        assert_eq!(holder.adopt(revoking(list, at, at), 10), Ok(Adopted::Changed));
+        assert!(holder.post(&shared, &board, 1, 10));
+        assert_eq!(other.refresh(&shared, &board, 10), Ok(Some(Adopted::Changed)));
+        let mut late = Trust::default();
+        late.refresh(&shared, &board, 10).unwrap();
+        for vm in [&holder, &other, &late] {
+            assert_eq!(revoked(vm), list);
+        }
+    }
+}
+
+#[test]
+fn p12_a_replica_that_lags_or_has_no_list_brings_no_revoked_thing_back() {
+    let mut trust = Trust::default();
+    trust.adopt(revoking(&["1", "2"], 5, 5), 10).unwrap();
+    assert_eq!(trust.adopt(revoking(&["1"], 4, 8), 10), Ok(Adopted::PartlyOlder), "newer keys, older list");
+    assert_eq!(trust.adopt(snapshot("k", 9), 10), Ok(Adopted::Confirmed));
+    assert_eq!(trust.adopt(snapshot("new", 9), 10), Ok(Adopted::Changed));
+    assert_eq!((revoked(&trust), kids(&trust)), (vec!["1", "2"], vec!["new".to_owned()]));
+    assert_eq!(trust.adopt(revoking(&["1"], 6, 9), 10), Ok(Adopted::Changed), "a pardon");
+    assert_eq!(revoked(&trust), ["1"]);
+}
+
+#[test]
+fn a_bad_list_is_refused_with_all_that_came_with_it_and_the_last_good_state_stays() {
+    let mut trust = Trust::default();
+    trust.adopt(revoking(&["1"], 1, 1), 10).unwrap();
+    let good = revoking(&["2"], 2, 2).encode(&Limits::default()).unwrap();
+    let good: serde_json::Value = serde_json::from_slice(&good).unwrap();
+    for list in [json!({}), json!(null), json!({"kids": [{"trust_domain": "a.test"}]})] {
+        let mut content = good["content"].clone();
+        content["revoked"] = list.clone();
+        let content = content.to_string();
+        let revision = sha256_hex(content.as_bytes());
+        let bytes = format!(
+            r#"{{"format":1,"revision":"{revision}","observed":{},"content":{content}}}"#,
+            good["observed"]
+        );
+        let decoded = Trust::decode(bytes.as_bytes()).unwrap();
+        assert_eq!(trust.adopt(decoded, 10), Err(Refusal::Snapshot("malformed")), "{list}");
+        assert_eq!((revoked(&trust), kids(&trust)), (vec!["1"], vec!["k".to_owned()]));
+    }
+    assert_eq!(trust.adopt(with_jwks(&json!({}), 3), 10), Err(Refusal::Bundle));
+    assert_eq!(revoked(&trust), ["1"]);
+}
+
+#[test]
+fn p12_when_the_clock_steps_back_what_was_revoked_stays_revoked_until_a_list_says_otherwise() {
+    let hour = 3_600_000;
+    let mut trust = Trust::default();
+    trust.adopt(revoking(&["1"], 5 * hour, 5 * hour), 5 * hour).unwrap();
+    assert_eq!(trust.adopt(snapshot("fresh", 4 * hour), 4 * hour), Ok(Adopted::Changed));
+    assert_eq!((revoked(&trust), kids(&trust)), (vec!["1"], vec!["fresh".to_owned()]));
+    assert_eq!(trust.snapshot().unwrap().observed().revoked, Some(4 * hour));
+    assert_eq!(trust.adopt(revoking(&["2"], 4 * hour, 4 * hour), 4 * hour), Ok(Adopted::Changed));
+    assert_eq!(revoked(&trust), ["2"]);
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -104,6 +104,21 @@ pub fn choice<T: Copy + 'static>(choices: &'static [(&'static str, T)]) -> impl 
     )
 }
 
+/// The same values as `kind`, made into something else.
+pub fn map<T, U>(kind: impl Kind<T>, into: impl Fn(T) -> U) -> impl Kind<U> {
+    struct Mapped<K, F, T>(K, F, std::marker::PhantomData<fn(T)>);
+    impl<T, U, K: Kind<T>, F: Fn(T) -> U> Kind<U> for Mapped<K, F, T> {
+        fn parse(&self, value: &Value) -> Result<U, String> {
+            self.0.parse(value).map(&self.1)
+        }
+
+        fn schema(&self) -> Schema {
+            self.0.schema()
+        }
+    }
+    Mapped(kind, into, std::marker::PhantomData)
+}
+
 /// `a, b or c`.
 pub(crate) fn either<'n>(names: impl DoubleEndedIterator<Item = &'n str>) -> String {
     let mut names = names.rev();

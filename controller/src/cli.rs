@@ -200,10 +200,19 @@ an old key can be revoked without refusing anyone who holds a new token.";
 const CHECK_HELP: &str = "\
 Examples:
   svidgate check --controller controller.yaml --plugin plugin.json
+  svidgate check --envoy envoy.yaml
+  curl -s http://127.0.0.1:9901/config_dump > dump.json
+  svidgate check --strict --envoy dump.json
+  svidgate check --envoy lds.json --envoy ecds.json --envoy cds.json
 
 The environment's overrides count for --controller, as for `svidgate run`.
 Every mistake is reported at once, with the path of the value.
-Exit status: 0 when all is well, 64 when not.";
+--envoy looks for what would let requests pass unverified: no guard behind the
+plugin, FAIL_OPEN, filters switched off on routes, paths that are not
+normalized, a controller that anyone could replace; docs/check.md has all.
+Whether Envoy takes the file at all, `envoy --mode validate -c FILE` tells.
+Exit status: 0 when all is well or for warnings only, 64 when not; with
+--strict warnings count too.";
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
 //! `svidgate check`: settings of the controller and configurations of the plugin, checked by the code that will read
-//! them, without running anything.
+//! them, and what Envoy is told around the plugin; without running anything.
 
-use std::io::Write as _;
+mod envoy;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -20,6 +22,13 @@ pub struct CheckArgs {
     /// Configuration of the plugin (JSON, or YAML of the same shape).
     #[arg(long, value_name = "FILE")]
     plugin: Vec<PathBuf>,
+    /// Configuration of Envoy (YAML or JSON): a bootstrap, an LDS or ECDS response, or the admin interface's
+    /// /config_dump. Files of one Envoy are read together.
+    #[arg(long, value_name = "FILE")]
+    envoy: Vec<PathBuf>,
+    /// Warnings about Envoy count as errors.
+    #[arg(long, requires = "envoy")]
+    strict: bool,
 }
 
 /// Checks every file and reports all mistakes of all of them.
@@ -43,7 +52,43 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
             }
         };
     }
+    if !args.envoy.is_empty() {
+        let report = envoy::Report::of(&args.envoy);
+        let _ = show(&report, &args.envoy, &mut stdout, &mut stderr);
+        let counts = report.findings.iter().filter(|finding| finding.is_error() || args.strict).count();
+        wrong = wrong.saturating_add(counts).saturating_add(report.unread.len());
+    }
     if wrong == 0 { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Findings first, then a line for each file.
+fn show(
+    report: &envoy::Report,
+    files: &[PathBuf],
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> std::io::Result<()> {
+    for error in &report.unread {
+        writeln!(stderr, "{}", printable::lines(&error.to_string()))?;
+    }
+    for finding in &report.findings {
+        writeln!(stderr, "{}\n", printable::lines(&finding.to_string()))?;
+    }
+    for file in files.iter().map(|file| file.display().to_string()) {
+        let name = printable::escaped(&file);
+        match report.count(&file) {
+            (0, 0) if report.unread.iter().any(|error| error.origin == file) => {}
+            (0, 0) => writeln!(stdout, "{name}: ok")?,
+            (errors, warnings) => {
+                writeln!(stderr, "{name}: {}, {}", number(errors, "error"), number(warnings, "warning"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn number(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn check_controller(path: &Path, environment: &Environment) -> Result<(), ConfigError> {

@@ -189,6 +189,24 @@ impl<'a> Object<'a> {
         self.child(field.name, value, &build)
     }
 
+    /// An object inside this one that must be written, even when it is empty; `otherwise` says what an empty one means.
+    pub fn required_object<T>(
+        &mut self,
+        field: impl Into<Field>,
+        otherwise: &str,
+        build: impl Fn(&mut Object<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let field = field.into();
+        self.note(field, || (Presence::Required, described(&build)));
+        match self.take(field.name) {
+            Some(value) => self.child(field.name, value, &build),
+            None => {
+                self.error(field.name, format!("is required; {otherwise}"));
+                None
+            }
+        }
+    }
+
     /// An object, read by `build`, or a shorter spelling of it, read by `kind`. Absent: `None` inside.
     pub fn object_or<T>(
         &mut self,
@@ -247,6 +265,12 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether nothing stands in this object, not even `null`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
     }
 
     /// Records a mistake of the field `name` (or of this object, with an empty name).

@@ -177,6 +177,22 @@ fn every_error_inside_of_lists_maps_and_unions_has_its_path() {
     }
 }
 
+#[test]
+fn an_object_that_must_be_written_may_be_empty() {
+    let build = |object: &mut Object<'_>| {
+        object.required_object(field!("match", "What."), "`{}` is all", |inner| {
+            let empty = inner.is_empty();
+            inner.optional(field!("a", "One."), kind::boolean())?;
+            Some(empty)
+        })
+    };
+    assert_eq!(read(&json!({"match": {}}), build), Ok(true));
+    assert_eq!(read(&json!({"match": {"a": null}}), build), Ok(false));
+    for settings in [json!({}), json!({"match": null})] {
+        assert_eq!(read(&settings, build).unwrap_err().to_string(), "match: is required; `{}` is all");
+    }
+}
+
 #[cfg(feature = "describe")]
 #[test]
 fn what_is_read_is_described() {

@@ -187,19 +187,25 @@ fn snapshots() -> Vec<Seed> {
 fn configs() -> Vec<Seed> {
     let good = json!({
         "controller": {"cluster": "c", "wait": "30s"}, "audiences": [AUDIENCE], "algorithms": ["ES256", "RS256"],
-        "clock_skew": "5s", "max_token_bytes": 8192, "max_staleness": "1h", "identity_header": "x-spiffe-id",
-        "allowed_spiffe_ids": [SUBJECT]
+        "clock_skew": "5s", "max_token_bytes": 8192, "max_staleness": "1h",
+        "upstream": {"spiffe_id_header": "x-spiffe-id"}, "allowed_spiffe_ids": [SUBJECT]
     });
     let least = json!({"audiences": [AUDIENCE], "allowed_spiffe_ids": [SUBJECT]});
-    let mut seeds =
-        vec![named("good", good.to_string()), named("good", least.to_string()), named("empty", *b" ")];
+    // One that has nearly every setting.
+    let full = include_str!("../../controller/src/schema/plugin.json");
+    let mut seeds = vec![
+        named("good", good.to_string()),
+        named("least", least.to_string()),
+        named("full", full),
+        named("empty", *b" "),
+    ];
     for (name, value) in [
         ("audiences", json!([])),
         ("algorithms", json!(["none"])),
         ("clock_skew", json!("301s")),
         ("max_token_bytes", json!(1)),
         ("max_staleness", json!("1ms")),
-        ("identity_header", json!("Host")),
+        ("upstream", json!({"spiffe_id_header": "Host"})),
         ("allowed_spiffe_ids", json!(["spiffe://a"])),
         ("controller", json!({"wait": "0"})),
         ("other", json!(1)),

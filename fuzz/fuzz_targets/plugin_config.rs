@@ -5,6 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use svidgate_fuzz::lenient;
 use svidgate_plugin::config::Config;
+use svidgate_policy::Requirement;
 
 fuzz_target!(|data: &[u8]| {
     match Config::parse(data) {
@@ -20,10 +21,36 @@ fuzz_target!(|data: &[u8]| {
             assert!(demands.algorithms.iter().next().is_some());
             assert!((512..=65536).contains(&demands.max_token_bytes) && demands.clock_skew <= 300);
             assert!((1..=60).contains(&config.controller.wait.as_secs()));
-            assert!(config.max_staleness.is_none_or(|most| most >= config.controller.wait * 2));
-            assert!(
-                config.identity_header.bytes().all(|b| b"abcdefghijklmnopqrstuvwxyz0123456789-".contains(&b))
-            );
+            let settings = &config.settings;
+            let least = config.controller.wait * 2;
+            let mut bounds = settings.staleness.default.iter().chain(settings.staleness.trust_domains.values());
+            assert!(bounds.all(|bound| *bound >= least));
+            assert!(!settings.sources.is_empty() && !settings.policy.rules().is_empty());
+            let upstream = &settings.upstream;
+            let headers: Vec<_> = [&upstream.spiffe_id_header, &upstream.audit_header]
+                .into_iter()
+                .chain(&upstream.trust_domain_header)
+                .chain(upstream.claims.iter().map(|claim| &claim.header))
+                .collect();
+            for (at, header) in headers.iter().enumerate() {
+                assert!(header.bytes().all(|b| b"abcdefghijklmnopqrstuvwxyz0123456789-".contains(&b)));
+                assert!(!headers[..at].contains(header), "{header} twice");
+            }
+            for rule in settings.policy.rules() {
+                let (demands, callers) = match &rule.require {
+                    Requirement::None => (None, None),
+                    Requirement::Jwt(demands) | Requirement::Either(demands) => (Some(demands), None),
+                    Requirement::Mtls(callers) => (None, Some(callers)),
+                    Requirement::Both(demands, callers) => (Some(demands), Some(callers)),
+                };
+                for callers in demands.map(|demands| &demands.callers).into_iter().chain(callers) {
+                    assert!(!callers.spiffe_ids.is_empty() || !callers.trust_domains.is_empty(), "{rule:?}");
+                }
+                // What a rule takes, the verifier lets through to it.
+                let mut audiences = demands.iter().flat_map(|demands| demands.audiences.iter());
+                let ours = &config.verifier.config().audiences;
+                assert!(audiences.all(|audience| ours.contains(audience)));
+            }
 
             let Some(mut value) = lenient(data) else { return };
             let again = Config::parse(value.to_string().as_bytes()).unwrap();

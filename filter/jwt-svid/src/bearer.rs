@@ -12,6 +12,14 @@ const SCHEME: &[u8] = b"Bearer";
 /// # Errors
 /// What is wrong with the value; the token itself is not judged, but for the alphabet of RFC 6750 §2.1.
 pub fn extract(header_value: &[u8]) -> Result<&[u8], BearerError> {
+    with_scheme(header_value, SCHEME)
+}
+
+/// As [`extract`], with another scheme than `Bearer`.
+///
+/// # Errors
+/// What is wrong with the value.
+pub fn with_scheme<'h>(header_value: &'h [u8], expected: &[u8]) -> Result<&'h [u8], BearerError> {
     if header_value.is_empty() {
         return Err(BearerError::Empty);
     }
@@ -19,17 +27,24 @@ pub fn extract(header_value: &[u8]) -> Result<&[u8], BearerError> {
         Some(space) => header_value.split_at_checked(space).ok_or(BearerError::Scheme)?,
         None => (header_value, &b""[..]),
     };
-    if !scheme.eq_ignore_ascii_case(SCHEME) {
+    if !scheme.eq_ignore_ascii_case(expected) {
         return Err(BearerError::Scheme);
     }
-    let token = rest.strip_prefix(b" ").unwrap_or_default();
-    if token.is_empty() {
+    bare(rest.strip_prefix(b" ").unwrap_or_default())
+}
+
+/// A token that stands alone, as in a cookie.
+///
+/// # Errors
+/// [`BearerError::NoToken`], [`BearerError::Junk`].
+pub fn bare(value: &[u8]) -> Result<&[u8], BearerError> {
+    if value.is_empty() {
         return Err(BearerError::NoToken);
     }
-    if !token.iter().all(|byte| is_token68(*byte)) {
+    if !value.iter().all(|byte| is_token68(*byte)) {
         return Err(BearerError::Junk);
     }
-    Ok(token)
+    Ok(value)
 }
 
 /// `b64token` of RFC 6750 §2.1.

@@ -6,7 +6,9 @@ use std::time::UNIX_EPOCH;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{Bytes, MapType, Status};
+use svidgate_policy::{Connection, PEER_FILTER_STATE};
 
+use crate::config::Level;
 use crate::shared_data::{CREATE_ONLY, SharedData};
 
 /// Unix time in milliseconds. A clock that cannot be read stands at the end of time, so that every token is expired.
@@ -18,14 +20,39 @@ pub(crate) fn now() -> u64 {
         .unwrap_or(u64::MAX)
 }
 
+/// Unix time in nanoseconds; 0 when the clock cannot be read.
+pub(crate) fn nanos() -> u64 {
+    let since = hostcalls::get_current_time().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
 /// A name for this Envoy process that another one does not have: the moment at which its first VM asked for it, to the
 /// nanosecond, kept in shared data for all of them.
 pub(crate) fn process_name(key: &str) -> String {
-    let since = hostcalls::get_current_time().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let nanos = since.map_or(0, |since| since.as_nanos());
-    EnvoySharedData.compare_and_set(key, format!("{nanos:x}").as_bytes(), CREATE_ONLY);
+    EnvoySharedData.compare_and_set(key, format!("{:x}", nanos()).as_bytes(), CREATE_ONLY);
     let (name, _) = EnvoySharedData.get(key).unwrap_or_default();
     String::from_utf8(name).unwrap_or_default()
+}
+
+/// What Envoy says about the connection of a request.
+pub(crate) fn connection() -> Connection {
+    let property = |path| hostcalls::get_property(path).ok().flatten();
+    Connection {
+        mtls: property(vec!["connection", "mtls"]).is_some_and(|value| value == [1]),
+        uri_sans: property(vec!["filter_state", PEER_FILTER_STATE]),
+        first_uri_san: property(vec!["connection", "uri_san_peer_certificate"]),
+    }
+}
+
+/// The level of a line in Envoy's log.
+pub(crate) fn log_level(level: Level) -> log::Level {
+    match level {
+        Level::Trace => log::Level::Trace,
+        Level::Debug => log::Level::Debug,
+        Level::Info => log::Level::Info,
+        Level::Warn => log::Level::Warn,
+        Level::Error => log::Level::Error,
+    }
 }
 
 /// Envoy's shared data.

@@ -1,67 +1,253 @@
-//! Names of the plugin's metrics. All of them are known when the plugin is configured: Envoy's stats never expire, so
-//! nothing that a caller can choose becomes a name or a label (checklist V16).
+//! Names of the plugin's metrics. All of their labels are known when the plugin is configured: Envoy's stats never
+//! expire, so nothing that a caller can choose becomes a name or a label (checklist V16).
 //!
 //! Labels are written into the name as `label=.=value;.;` before it; Envoy's `stats_tags` turn them into tags, as
 //! the shipped bootstraps show.
 
-use svidgate_policy::{Outcome, Reason};
-
-use crate::trust::Refusal;
+use svidgate_jwt_svid::CacheUse;
+use svidgate_policy::{Headers, Outcome, Passage, Policy, Reason, Rule, Verdict};
 
 /// A counter of the plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
-    /// A request was decided: let in, or refused with this outcome.
-    Attempt(Option<Outcome>),
-    /// A request was refused for this reason.
-    Failure(Reason),
+    /// A request was decided by this rule.
+    Attempt(Option<usize>, Status),
+    /// A request was refused for this reason, or would have been.
+    Failure(Option<usize>, Reason),
+    /// A call of a gRPC method that a rule names.
+    GrpcAttempt(GrpcLabel, Status),
+    /// A refused one.
+    GrpcFailure(GrpcLabel, Reason),
+    /// A request passed because `fail_open` is set.
+    FailedOpen,
     /// A header or trailer that an upstream could take for the verified identity was removed.
     HeaderStripped,
+    /// A token was found in the cache, with what is needed to let it in.
+    CacheHit,
+    /// A token was not in the cache.
+    CacheMiss,
     /// A snapshot with other content came into force in a VM.
     SnapshotApplied,
     /// A snapshot was not taken, or only in part.
     SnapshotRefused(&'static str),
 }
 
-impl Counter {
-    /// Every counter with its labels.
-    pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Attempt(None), Self::HeaderStripped, Self::SnapshotApplied]
-            .into_iter()
-            .chain(Outcome::ALL.map(Some).map(Self::Attempt))
-            .chain(Reason::all().map(Self::Failure))
-            .chain(Refusal::labels().chain([ROLLBACK]).map(Self::SnapshotRefused))
+/// A gauge of the plugin: the last writer of all VMs wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gauge {
+    /// Seconds since the bundle that was confirmed longest ago was confirmed.
+    BundleAge,
+    /// The first 32 bits of the revision in force, as a number.
+    Revision,
+    /// Tokens that a worker keeps.
+    CacheEntries,
+    /// Bytes that they take.
+    CacheBytes,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It was let in.
+    Allowed,
+    /// It was let in although it would have been refused.
+    Audited,
+    /// It was let in although it could not be judged.
+    FailedOpen,
+    /// It was refused.
+    Refused(Outcome),
+}
+
+/// Which declared gRPC method: rule, service in it, method in that; no method where the rule takes the whole service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GrpcLabel {
+    rule: usize,
+    service: usize,
+    method: Option<usize>,
+}
+
+impl Status {
+    /// What a verdict comes to.
+    #[must_use]
+    pub fn of(verdict: &Verdict<'_>) -> Self {
+        match &verdict.outcome {
+            Ok(Passage::Open | Passage::Preflight | Passage::Admitted(_)) => Self::Allowed,
+            Ok(Passage::Audited(_)) => Self::Audited,
+            Ok(Passage::FailedOpen(_)) => Self::FailedOpen,
+            Err(denial) => Self::Refused(denial.outcome()),
+        }
     }
 
-    /// The name by which Envoy knows it.
-    #[must_use]
-    pub fn name(self) -> String {
+    fn as_str(self) -> &'static str {
         match self {
-            Self::Attempt(outcome) => {
-                let status = outcome.map_or("allowed", Outcome::as_str);
-                format!("status=.={status};.;svidgate_auth_attempts_total")
+            Self::Allowed => "allowed",
+            Self::Audited => "audited",
+            Self::FailedOpen => "failed_open",
+            Self::Refused(outcome) => outcome.as_str(),
+        }
+    }
+}
+
+impl GrpcLabel {
+    /// The label for a request that a rule about gRPC methods has decided.
+    #[must_use]
+    pub fn of(rule: usize, rules: &[Rule], headers: &Headers<'_>) -> Option<Self> {
+        let grpc = &rules.get(rule)?.matches.grpc;
+        if grpc.is_empty() {
+            return None;
+        }
+        let path = std::str::from_utf8(headers.values(":path").next()?).ok()?;
+        let (called, _) = path.split_once('?').unwrap_or((path, ""));
+        let (service, method) = called.strip_prefix('/')?.split_once('/')?;
+        grpc.iter().enumerate().filter(|(_, declared)| declared.service == service).find_map(
+            |(at, declared)| {
+                let label = |method| Self { rule, service: at, method };
+                if declared.methods.is_empty() {
+                    return Some(label(None));
+                }
+                declared.methods.iter().position(|name| name == method).map(|method| label(Some(method)))
+            },
+        )
+    }
+
+    fn name(self, policy: &Policy) -> Option<String> {
+        let declared = policy.rules().get(self.rule)?.matches.grpc.get(self.service)?;
+        let method = match self.method {
+            Some(method) => declared.methods.get(method)?,
+            None => "*",
+        };
+        Some(format!("{}/{method}", declared.service))
+    }
+}
+
+impl Counter {
+    /// What the cache was good for.
+    #[must_use]
+    pub fn of_cache(cache_use: CacheUse) -> Option<Self> {
+        match cache_use {
+            CacheUse::Hit => Some(Self::CacheHit),
+            CacheUse::Miss => Some(Self::CacheMiss),
+            CacheUse::Off => None,
+        }
+    }
+
+    /// The name by which Envoy knows it; none for a rule that `policy` has not.
+    #[must_use]
+    pub fn name(self, policy: &Policy) -> Option<String> {
+        let rule = |position: Option<usize>| match position {
+            Some(position) => policy.rules().get(position).map(|rule| rule.name.as_str()),
+            None => Some(NO_RULE),
+        };
+        Some(match self {
+            Self::Attempt(position, status) => {
+                format!(
+                    "rule=.={};.;status=.={};.;svidgate_auth_attempts_total",
+                    rule(position)?,
+                    status.as_str()
+                )
             }
-            Self::Failure(reason) => format!("reason=.={};.;svidgate_auth_failures_total", reason.as_str()),
+            Self::Failure(position, reason) => {
+                format!(
+                    "rule=.={};.;reason=.={};.;svidgate_auth_failures_total",
+                    rule(position)?,
+                    reason.as_str()
+                )
+            }
+            Self::GrpcAttempt(label, status) => {
+                format!(
+                    "method=.={};.;status=.={};.;grpc_auth_attempts_total",
+                    label.name(policy)?,
+                    status.as_str()
+                )
+            }
+            Self::GrpcFailure(label, reason) => {
+                format!(
+                    "method=.={};.;reason=.={};.;grpc_auth_failures_total",
+                    label.name(policy)?,
+                    reason.as_str()
+                )
+            }
+            Self::FailedOpen => "svidgate_fail_open_total".to_owned(),
             Self::HeaderStripped => "svidgate_identity_headers_stripped_total".to_owned(),
+            Self::CacheHit => "svidgate_token_cache_hits_total".to_owned(),
+            Self::CacheMiss => "svidgate_token_cache_misses_total".to_owned(),
             Self::SnapshotApplied => "svidgate_snapshots_applied_total".to_owned(),
             Self::SnapshotRefused(reason) => format!("reason=.={reason};.;svidgate_snapshots_refused_total"),
+        })
+    }
+}
+
+impl Gauge {
+    /// The name by which Envoy knows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BundleAge => "svidgate_bundle_age_seconds",
+            Self::Revision => "svidgate_snapshot_revision",
+            Self::CacheEntries => "svidgate_token_cache_entries",
+            Self::CacheBytes => "svidgate_token_cache_bytes",
         }
     }
 }
 
 /// Label for a snapshot of which some trust domains were older than what is held.
 pub const ROLLBACK: &str = "rollback";
+/// Label for requests that no rule is about; no rule can have it as its name.
+const NO_RULE: &str = "none";
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::Counter;
+    use svidgate_policy::{Headers, Outcome, Reason};
+
+    use super::{Counter, GrpcLabel, Status};
+    use crate::config::Config;
+
+    fn config() -> Config {
+        let text = r#"{"audiences": ["b.test"], "rules": [
+            {"name": "grpc", "match": {"grpc": [{"service": "hive.Registry", "methods": ["Get", "Put"]}, {"service": "hive.Open"}]},
+             "require": "jwt", "trust_domains": ["a.test"]},
+            {"name": "rest", "match": {"paths": ["/**"]}, "require": "none"}]}"#;
+        Config::parse(text.as_bytes()).unwrap()
+    }
 
     #[test]
-    fn v16_metric_names_are_a_fixed_set_of_distinct_names() {
-        let names: BTreeSet<_> = Counter::all().map(Counter::name).collect();
-        assert_eq!(names.len(), Counter::all().count());
-        assert!(names.len() < 100, "each is allocated once in every VM");
+    fn v16_labels_come_from_the_configuration_and_closed_lists() {
+        let config = config();
+        let policy = &config.settings.policy;
+        let mut names = BTreeSet::new();
+        let mut count = 0;
+        let statuses = [Status::Allowed, Status::Audited, Status::FailedOpen]
+            .into_iter()
+            .chain(Outcome::ALL.map(Status::Refused));
+        for rule in [None, Some(0), Some(1)] {
+            let attempts = statuses.clone().map(|status| Counter::Attempt(rule, status));
+            for counter in attempts.chain(Reason::all().map(|reason| Counter::Failure(rule, reason))) {
+                count += 1;
+                names.insert(counter.name(policy).unwrap());
+            }
+        }
+        assert_eq!(names.len(), count);
+        assert!(names.contains("rule=.=rest;.;status=.=allowed;.;svidgate_auth_attempts_total"));
+        assert!(names.contains("rule=.=none;.;reason=.=no_rule;.;svidgate_auth_failures_total"));
+        assert_eq!(Counter::Attempt(Some(2), Status::Allowed).name(policy), None);
+    }
+
+    #[test]
+    fn v16_only_declared_grpc_methods_become_labels() {
+        let config = config();
+        let policy = &config.settings.policy;
+        let name = |rule, path: &str| {
+            let headers = Headers::new(vec![(b":path", path.as_bytes())]);
+            let label = GrpcLabel::of(rule, policy.rules(), &headers)?;
+            Counter::GrpcAttempt(label, Status::Allowed).name(policy)
+        };
+        let expected =
+            |method: &str| Some(format!("method=.={method};.;status=.=allowed;.;grpc_auth_attempts_total"));
+        assert_eq!(name(0, "/hive.Registry/Put?x"), expected("hive.Registry/Put"));
+        assert_eq!(name(0, "/hive.Open/Anything"), expected("hive.Open/*"));
+        assert_eq!(name(0, "/hive.Registry/Else"), None);
+        assert_eq!(name(1, "/hive.Registry/Put"), None);
     }
 }

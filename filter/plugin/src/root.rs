@@ -1,27 +1,39 @@
 //! The root context: one for each plugin configuration in each VM (base VM, workers, main thread).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use once_cell::race::OnceBox;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType};
 
+use svidgate_jwt_svid::{RustCrypto, TokenCache};
+use svidgate_policy::{Connection, Denial, Headers, Judge, Verdict};
+
 use crate::config::Config;
+use crate::counters::{Counters, record};
 use crate::host::{self, EnvoySharedData};
-use crate::metrics::{Counter, ROLLBACK};
-use crate::request::{Headers, Judge};
+use crate::metrics::{Counter, Gauge, GrpcLabel, ROLLBACK, Status};
+use crate::refusal_log::Sampling;
+use crate::request::{Court, parse_headers};
 use crate::stream::Stream;
 use crate::subscription::{Board, Keys, Request, Response, Subscriber};
 use crate::trust::{Adopted, Refusal, Trust};
 
 /// What a configured plugin instance and its requests share.
 pub(crate) struct Gate {
+    pub(crate) config: Config,
     pub(crate) judge: Judge,
+    pub(crate) sampling: Sampling,
+    pub(crate) mark_property: String,
+    pub(crate) id_property: String,
+    pub(crate) rule_property: String,
+    pub(crate) reason_property: String,
     board: Board,
     trust: RefCell<Trust>,
+    cache: RefCell<TokenCache>,
+    counters: Counters,
     looked_at: RefCell<u64>,
 }
 
@@ -40,16 +52,87 @@ struct Subscription {
 }
 
 impl Gate {
-    /// The trust in force, after a look at the board unless there was one within the last millisecond.
-    pub(crate) fn with_trust<T>(&self, now: u64, use_it: impl FnOnce(&Trust) -> T) -> T {
+    fn new(config: Config, board: Board) -> Self {
+        let base = if config.name.is_empty() { MARK.to_owned() } else { format!("{MARK}_{}", config.name) };
+        Self {
+            judge: Judge::new(config.settings.clone()),
+            sampling: Sampling::new(config.log.sample),
+            id_property: format!("{base}_spiffe_id"),
+            rule_property: format!("{base}_rule"),
+            reason_property: format!("{base}_reason"),
+            mark_property: base,
+            board,
+            trust: RefCell::default(),
+            // The seed only keeps callers from choosing which tokens share a slot.
+            cache: RefCell::new(TokenCache::new(config.token_cache, host::nanos())),
+            counters: Counters::default(),
+            looked_at: RefCell::default(),
+            config,
+        }
+    }
+
+    /// Judges a request by the trust in force, after a look at the board unless there was one within the last
+    /// millisecond.
+    pub(crate) fn judge(&self, headers: &Headers<'_>, connection: &Connection, now: u64) -> Verdict<'_> {
         if self.looked_at.replace(now) != now {
             self.refresh(now);
         }
-        use_it(&self.trust.borrow())
+        let court = Court {
+            trust: &self.trust.borrow(),
+            cache: &self.cache,
+            verifier: &self.config.verifier,
+            crypto: &RustCrypto,
+            cache_use: Cell::new(None),
+        };
+        let verdict = self.judge.decide(headers, connection, &court, now);
+        if let Some(counter) = court.cache_use.get().and_then(Counter::of_cache) {
+            self.count(counter);
+        }
+        verdict
     }
 
     pub(crate) fn count(&self, counter: Counter) {
-        COUNTERS.get_or_init(|| Box::new(Counters::define())).increment(counter);
+        self.counters.increment(counter, &self.judge.settings().policy);
+    }
+
+    pub(crate) fn count_refusal(&self, rule: Option<usize>, denial: Denial) {
+        self.count(Counter::Attempt(rule, Status::Refused(denial.outcome())));
+        self.count(Counter::Failure(rule, denial.reason()));
+    }
+
+    pub(crate) fn count_verdict(&self, verdict: &Verdict<'_>, headers: &Headers<'_>) {
+        let (rule, status) = (verdict.position, Status::of(verdict));
+        let denial = verdict.denial();
+        self.count(Counter::Attempt(rule, status));
+        if let Some(denial) = denial {
+            self.count(Counter::Failure(rule, denial.reason()));
+        }
+        if status == Status::FailedOpen {
+            self.count(Counter::FailedOpen);
+        }
+        let rules = self.judge.settings().policy.rules();
+        if let Some(label) = rule.and_then(|rule| GrpcLabel::of(rule, rules, headers)) {
+            self.count(Counter::GrpcAttempt(label, status));
+            if let Some(denial) = denial {
+                self.count(Counter::GrpcFailure(label, denial.reason()));
+            }
+        }
+    }
+
+    fn record_gauges(&self, now: u64) {
+        let trust = self.trust.borrow();
+        if let Some(snapshot) = trust.snapshot() {
+            let oldest = snapshot.observed().domains.values().copied().min().unwrap_or(now);
+            record(Gauge::BundleAge, now.saturating_sub(oldest).checked_div(1000).unwrap_or(0));
+            let bits =
+                snapshot.revision().as_str().get(..8).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+            record(Gauge::Revision, bits.unwrap_or(0));
+        }
+        let cache = self.cache.borrow();
+        if !cache.is_empty() {
+            record(Gauge::CacheEntries, u64::try_from(cache.len()).unwrap_or(u64::MAX));
+            record(Gauge::CacheBytes, u64::try_from(cache.bytes()).unwrap_or(u64::MAX));
+        }
     }
 
     fn refresh(&self, now: u64) {
@@ -150,12 +233,12 @@ impl RootContext for Root {
             timeout: config.controller.wait.saturating_add(CALL_GRACE),
             node,
         });
-        let gate = Gate {
-            judge: Judge::new(config),
-            board,
-            trust: RefCell::default(),
-            looked_at: RefCell::default(),
-        };
+        if config.settings.fail_open {
+            log::warn!(
+                "fail_open is set: requests that cannot be judged are let in. This is for development only"
+            );
+        }
+        let gate = Gate::new(config, board);
         // After a trap or a new configuration the state is in shared data already; without it requests get 503.
         gate.refresh(host::now());
         self.gate = Some(Rc::new(gate));
@@ -166,13 +249,15 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         if let Some(gate) = &self.gate {
-            gate.refresh(host::now());
+            let now = host::now();
+            gate.refresh(now);
+            gate.record_gauges(now);
         }
         self.tick();
         #[cfg(feature = "test-hooks")]
         if let (Some(gate), Some(subscription)) = (&self.gate, &self.subscription) {
             let holds = subscription.subscriber.is_subscribed() && gate.trust.borrow().snapshot().is_some();
-            crate::test_hooks::on_tick(gate.judge.config(), holds);
+            crate::test_hooks::on_tick(&gate.config, holds);
         }
     }
 
@@ -215,7 +300,7 @@ fn status(header_count: usize) -> Option<u16> {
         return None;
     }
     let buffer = host::header_pairs(MapType::HttpCallResponseHeaders)?;
-    let headers = Headers::parse(&buffer)?;
+    let headers = parse_headers(&buffer)?;
     let status = headers.values(":status").next()?;
     std::str::from_utf8(status).ok()?.parse().ok()
 }
@@ -230,34 +315,9 @@ fn node_id() -> Option<String> {
         .filter(|id| !id.is_empty())
 }
 
-/// Defined once in each VM: every definition allocates an id in Envoy for ever, and a VM outlives its configurations.
-static COUNTERS: OnceBox<Counters> = OnceBox::new();
-
-/// Ids of the counters by which Envoy knows them; one that could not be defined is not counted.
-struct Counters(Vec<(Counter, u32)>);
-
-impl Counters {
-    fn define() -> Self {
-        let mut ids: Vec<_> = Counter::all()
-            .filter_map(|counter| {
-                let id =
-                    hostcalls::define_metric(proxy_wasm::types::MetricType::Counter, &counter.name()).ok()?;
-                Some((counter, id))
-            })
-            .collect();
-        ids.sort_unstable_by_key(|(counter, _)| *counter);
-        Self(ids)
-    }
-
-    fn increment(&self, counter: Counter) {
-        let found =
-            self.0.binary_search_by_key(&counter, |(counter, _)| *counter).ok().and_then(|at| self.0.get(at));
-        if let Some((_, id)) = found {
-            let _ = hostcalls::increment_metric(*id, 1);
-        }
-    }
-}
-
+/// Filter state `wasm.svidgate` is the mark for the guard. Those with a suffix are for access logs: a header can be the
+/// client's own text when Envoy refuses a request before this filter sees it.
+const MARK: &str = "svidgate";
 /// How often each VM looks at lease and board; a successor takes over within 3 s with it.
 const TICK: Duration = Duration::from_millis(250);
 /// Time for the answer to travel after the controller's wait has ended.

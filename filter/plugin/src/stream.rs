@@ -5,22 +5,33 @@ use std::rc::Rc;
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, MapType};
-use svidgate_jwt_svid::{RustCrypto, VerifiedSvid};
-use svidgate_policy::{Denial, Reason};
+use svidgate_policy::{Denial, Edit, Headers, Passage, Reason, Verdict};
 
 use crate::host;
 use crate::metrics::Counter;
-use crate::request::{Answer, Headers};
+use crate::refusal_log;
+use crate::request::{Answer, parse_headers};
 use crate::root::Gate;
 
 pub(crate) struct Stream {
     gate: Option<Rc<Gate>>,
+    /// A second local reply on one stream hangs the client.
+    answered: bool,
 }
 
 impl Stream {
     /// Without a gate (the plugin was never configured) every request is refused.
     pub(crate) fn new(gate: Option<Rc<Gate>>) -> Self {
-        Self { gate }
+        Self { gate, answered: false }
+    }
+
+    /// Ends the request. After this no header may be touched and the stream must not go on.
+    fn refuse(&mut self, answer: &Answer) -> Action {
+        if !self.answered {
+            self.answered = true;
+            send(answer);
+        }
+        Action::Pause
     }
 }
 
@@ -28,49 +39,68 @@ impl Context for Stream {}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Some(gate) = &self.gate else { return refuse(Denial::new(Reason::Internal)) };
+        let Some(gate) = self.gate.clone() else {
+            return self.refuse(&Answer::unconfigured());
+        };
         #[cfg(feature = "test-hooks")]
-        crate::test_hooks::on_request(gate.judge.config());
-        let decided = decide(gate).and_then(|caller| admit(gate, &caller));
+        crate::test_hooks::on_request(&gate.config);
+        let decided = decide(&gate);
         match decided {
-            Ok(()) => {
-                gate.count(Counter::Attempt(None));
-                Action::Continue
-            }
-            Err(denial) => {
-                gate.count(Counter::Attempt(Some(denial.outcome())));
-                gate.count(Counter::Failure(denial.reason()));
-                refuse(denial)
-            }
+            Ok(()) => Action::Continue,
+            Err(denial) => self.refuse(&Answer::new(denial, &gate.config.answers)),
         }
     }
 
     /// Some upstreams merge trailers into headers, so an identity must not come in that way either.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        let stripped = self.gate.as_ref().is_some_and(|gate| {
-            host::header_pairs(MapType::HttpRequestTrailers).is_some_and(|buffer| {
-                Headers::parse(&buffer)
-                    .is_some_and(|trailers| strip(gate, MapType::HttpRequestTrailers, &trailers))
-            })
+        if self.answered {
+            return Action::Pause;
+        }
+        let Some(gate) = self.gate.clone() else { return Action::Pause };
+        let stripped = host::header_pairs(MapType::HttpRequestTrailers).is_some_and(|buffer| {
+            parse_headers(&buffer)
+                .is_some_and(|trailers| strip(&gate, MapType::HttpRequestTrailers, &trailers))
         });
-        if stripped { Action::Continue } else { Action::Pause }
+        if stripped {
+            Action::Continue
+        } else {
+            self.refuse(&Answer::new(Denial::new(Reason::Internal), &gate.config.answers))
+        }
     }
 }
 
-fn decide(gate: &Gate) -> Result<VerifiedSvid, Denial> {
+/// Judges the request, and carries out what was judged. An error is a refusal that is not answered yet.
+fn decide(gate: &Gate) -> Result<(), Denial> {
     let unreadable = Denial::new(Reason::Internal);
-    let buffer = host::header_pairs(MapType::HttpRequestHeaders).ok_or(unreadable)?;
-    let headers = Headers::parse(&buffer).ok_or(unreadable)?;
-    if !strip(gate, MapType::HttpRequestHeaders, &headers) {
+    let read = host::header_pairs(MapType::HttpRequestHeaders);
+    let headers = read.as_deref().and_then(parse_headers);
+    let Some(headers) = headers.filter(|headers| strip(gate, MapType::HttpRequestHeaders, headers)) else {
+        gate.count_refusal(None, unreadable);
         return Err(unreadable);
-    }
+    };
     let now = host::now();
-    gate.with_trust(now, |trust| gate.judge.decide(&headers, trust, &RustCrypto, now))
+    let connection = if gate.judge.asks_for_peer() { host::connection() } else { Default::default() };
+    let mut verdict = gate.judge(&headers, &connection, now);
+    if let Ok(passage) = &verdict.outcome
+        && admit(gate, &headers, &verdict, passage).is_none()
+    {
+        verdict.outcome = Err(unreadable);
+    }
+    gate.count_verdict(&verdict, &headers);
+    tell(gate, &verdict);
+    if let Some(level) = gate.config.log.level
+        && verdict.denial().is_some()
+        && gate.sampling.is_due()
+        && let Some(line) = refusal_log::line(&verdict, gate.judge.token(&headers))
+    {
+        log::log!(host::log_level(level), "{line}");
+    }
+    verdict.outcome.map(drop)
 }
 
 /// Removes whatever an upstream could take for the verified identity; `false` when that is not certain.
 fn strip(gate: &Gate, map: MapType, headers: &Headers<'_>) -> bool {
-    for name in headers.names().filter(|name| gate.judge.is_identity_header(name)) {
+    for name in headers.names().filter(|name| gate.judge.owns_header(name)) {
         // What is no text cannot be removed by its name.
         let Ok(name) = std::str::from_utf8(name) else { return false };
         if hostcalls::remove_map_value(map, name).is_err() {
@@ -82,29 +112,44 @@ fn strip(gate: &Gate, map: MapType, headers: &Headers<'_>) -> bool {
 }
 
 /// Tells the upstream who calls, and the guard behind us that this request was decided.
-fn admit(gate: &Gate, caller: &VerifiedSvid) -> Result<(), Denial> {
-    let header = &gate.judge.config().identity_header;
-    hostcalls::set_map_value(MapType::HttpRequestHeaders, header, Some(caller.spiffe_id().as_str()))
-        .and_then(|()| hostcalls::set_property(vec![ID_NAME], Some(caller.spiffe_id().as_str().as_bytes())))
-        .and_then(|()| hostcalls::set_property(vec![MARK_NAME], Some(MARK_VALUE)))
-        .map_err(|_| Denial::new(Reason::Internal))
+fn admit(gate: &Gate, headers: &Headers<'_>, verdict: &Verdict<'_>, passage: &Passage) -> Option<()> {
+    for edit in gate.judge.edits(headers, verdict) {
+        let done = match &edit {
+            Edit::Remove(name) => hostcalls::remove_map_value(MapType::HttpRequestHeaders, name),
+            Edit::Set(name, value) => {
+                hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, name, Some(value))
+            }
+        };
+        done.ok()?;
+    }
+    if let Passage::Admitted(identity) = passage {
+        hostcalls::set_property(vec![&gate.id_property], Some(identity.spiffe_id().as_str().as_bytes()))
+            .ok()?;
+    }
+    hostcalls::set_property(vec![&gate.mark_property], Some(MARK_VALUE)).ok()
 }
 
-/// Ends the request. After this no header may be touched and the stream must not go on.
-fn refuse(denial: Denial) -> Action {
-    let answer = Answer::new(denial);
-    let mut headers = vec![("content-type", "application/json"), ("cache-control", "no-store")];
+/// For access logs. What fails here changes nothing for the request.
+fn tell(gate: &Gate, verdict: &Verdict<'_>) {
+    let rule = verdict.rule.map_or("none", |rule| rule.name.as_str());
+    let _ = hostcalls::set_property(vec![&gate.rule_property], Some(rule.as_bytes()));
+    if let Some(denial) = verdict.denial() {
+        let reason = denial.reason().as_str();
+        let _ = hostcalls::set_property(vec![&gate.reason_property], Some(reason.as_bytes()));
+    }
+}
+
+fn send(answer: &Answer) {
+    let mut headers = vec![("cache-control", "no-store")];
+    if !answer.body.is_empty() {
+        headers.push(("content-type", "application/json"));
+    }
     if let Some(challenge) = &answer.challenge {
         headers.push(("www-authenticate", challenge));
     }
     // If Envoy does not take the answer the request stays paused and times out; it does not pass.
     let _ = hostcalls::send_http_response(u32::from(answer.status), headers, Some(answer.body.as_bytes()));
-    Action::Pause
 }
 
-/// Filter state `wasm.svidgate_spiffe_id` is for access logs: a header can be the client's own text when Envoy refuses a
-/// request before this filter sees it.
-const ID_NAME: &str = "svidgate_spiffe_id";
 /// The guard (an RBAC filter) admits requests whose filter state `wasm.svidgate` has this value.
-const MARK_NAME: &str = "svidgate";
 const MARK_VALUE: &[u8] = b"verified";

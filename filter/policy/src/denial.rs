@@ -7,6 +7,24 @@ pub enum Reason {
     Svid(DenyReason),
     /// The token is good, its subject is not among those allowed.
     CallerNotAllowed,
+    /// No rule is about this request.
+    NoRule,
+    /// The host is none, or could be read as more than one (checklist P4).
+    HostInvalid,
+    /// The path could be read in more than one way (checklist P5).
+    PathAmbiguous,
+    /// The rule asks for the identity of an mTLS peer, and there is none.
+    PeerMissing,
+    /// The certificate of the peer does not name exactly one SPIFFE ID that counts (checklist P10).
+    PeerInvalid,
+    /// The token is not that of the peer of the connection.
+    TokenNotBound,
+    /// Key, token or subject were revoked.
+    TokenRevoked,
+    /// Two places have a token, and not the same.
+    TokenConflict,
+    /// A claim that the service needs is absent, of another type or too long.
+    ClaimUnusable,
     /// No trust bundle has been received yet.
     NoTrust,
     /// The bundle of the caller's trust domain was not confirmed for longer than `max_staleness` (checklist P12).
@@ -18,6 +36,8 @@ pub enum Reason {
 /// What a refusal means to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
+    /// 400: it cannot be said what is asked for.
+    BadRequest,
     /// 401: who are you?
     Unauthenticated,
     /// 403: known, not allowed.
@@ -64,6 +84,15 @@ impl Reason {
         match self {
             Self::Svid(reason) => reason.as_str(),
             Self::CallerNotAllowed => "caller_not_allowed",
+            Self::NoRule => "no_rule",
+            Self::HostInvalid => "host_invalid",
+            Self::PathAmbiguous => "path_ambiguous",
+            Self::PeerMissing => "peer_missing",
+            Self::PeerInvalid => "peer_invalid",
+            Self::TokenNotBound => "token_not_bound",
+            Self::TokenRevoked => "token_revoked",
+            Self::TokenConflict => "token_conflict",
+            Self::ClaimUnusable => "claim_unusable",
             Self::NoTrust => "no_trust",
             Self::TrustStale => "trust_stale",
             Self::Internal => "internal",
@@ -75,8 +104,15 @@ impl Reason {
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Svid(DenyReason::CryptoUnavailable) => Outcome::Unavailable,
-            Self::Svid(_) => Outcome::Unauthenticated,
-            Self::CallerNotAllowed => Outcome::Forbidden,
+            Self::Svid(_) | Self::TokenNotBound | Self::TokenRevoked | Self::TokenConflict => {
+                Outcome::Unauthenticated
+            }
+            Self::CallerNotAllowed
+            | Self::NoRule
+            | Self::PeerMissing
+            | Self::PeerInvalid
+            | Self::ClaimUnusable => Outcome::Forbidden,
+            Self::HostInvalid | Self::PathAmbiguous => Outcome::BadRequest,
             Self::NoTrust | Self::TrustStale | Self::Internal => Outcome::Unavailable,
         }
     }
@@ -84,12 +120,13 @@ impl Reason {
 
 impl Outcome {
     /// Every outcome there is.
-    pub const ALL: [Self; 3] = [Self::Unauthenticated, Self::Forbidden, Self::Unavailable];
+    pub const ALL: [Self; 4] = [Self::BadRequest, Self::Unauthenticated, Self::Forbidden, Self::Unavailable];
 
     /// The name in answers and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::BadRequest => "bad_request",
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
@@ -100,6 +137,7 @@ impl Outcome {
     #[must_use]
     pub fn http_status(self) -> u16 {
         match self {
+            Self::BadRequest => 400,
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::Unavailable => 503,
@@ -108,7 +146,21 @@ impl Outcome {
 }
 
 /// The reasons that are not about the token itself.
-const OWN: [Reason; 4] = [Reason::CallerNotAllowed, Reason::NoTrust, Reason::TrustStale, Reason::Internal];
+const OWN: [Reason; 13] = [
+    Reason::CallerNotAllowed,
+    Reason::NoRule,
+    Reason::HostInvalid,
+    Reason::PathAmbiguous,
+    Reason::PeerMissing,
+    Reason::PeerInvalid,
+    Reason::TokenNotBound,
+    Reason::TokenRevoked,
+    Reason::TokenConflict,
+    Reason::ClaimUnusable,
+    Reason::NoTrust,
+    Reason::TrustStale,
+    Reason::Internal,
+];
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +184,12 @@ mod tests {
     fn a_bad_token_is_401_a_wrong_caller_403_and_missing_trust_503() {
         for reason in Reason::all() {
             let expected = match reason {
-                Reason::CallerNotAllowed => (403, Outcome::Forbidden),
+                Reason::CallerNotAllowed
+                | Reason::NoRule
+                | Reason::PeerMissing
+                | Reason::PeerInvalid
+                | Reason::ClaimUnusable => (403, Outcome::Forbidden),
+                Reason::HostInvalid | Reason::PathAmbiguous => (400, Outcome::BadRequest),
                 Reason::Svid(DenyReason::CryptoUnavailable)
                 | Reason::NoTrust
                 | Reason::TrustStale

@@ -44,6 +44,12 @@ impl IdPattern {
         Ok(Self { trust_domain, segments, below })
     }
 
+    /// The one trust domain of the IDs that it means.
+    #[must_use]
+    pub fn trust_domain(&self) -> &TrustDomain {
+        &self.trust_domain
+    }
+
     /// Whether the ID is one of those meant.
     #[must_use]
     pub fn matches(&self, id: &SpiffeId) -> bool {

@@ -40,6 +40,107 @@ impl Path {
     }
 }
 
+/// Ways in which a path may be odd: servers read it differently, and a rule may admit that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// `%2F`, `%5C` and `\\`: a separator, or a part of a segment.
+    pub encoded_separators: bool,
+    /// `;` and what follows it up to the next `/`: a part of a segment, or dropped.
+    pub parameters: bool,
+    /// `//`: an empty segment, or one slash.
+    pub empty_segments: bool,
+}
+
+/// A path in every way in which a server may read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readings {
+    /// What makes it odd.
+    pub oddities: Oddities,
+    /// At least one; more than one only for an odd path.
+    pub paths: Vec<Path>,
+}
+
+impl Oddities {
+    /// Whether everything that is odd in `found` is admitted here.
+    #[must_use]
+    pub fn cover(self, found: Self) -> bool {
+        (self.encoded_separators || !found.encoded_separators)
+            && (self.parameters || !found.parameters)
+            && (self.empty_segments || !found.empty_segments)
+    }
+}
+
+impl Readings {
+    /// Reads a request target in origin form in every way.
+    ///
+    /// Where a part stays a part of its segment, it stands as a character that no pattern can have, so that only
+    /// wildcards match it.
+    ///
+    /// # Errors
+    /// [`AmbiguousPath`] when any of the readings is odd in yet another way: dot segments in any encoding, parameters
+    /// behind dots, control bytes, broken or double encoding.
+    pub fn parse(target: &str) -> Result<Self, AmbiguousPath> {
+        if let Ok(path) = Path::parse(target) {
+            return Ok(Self { oddities: Oddities::default(), paths: vec![path] });
+        }
+        let raw = target.split_once('?').map_or(target, |(path, _)| path);
+        if raw.chars().any(char::is_control) {
+            return Err(AmbiguousPath);
+        }
+        let folded = raw.replace("%2f", SEPARATOR).replace("%2F", SEPARATOR);
+        let folded = folded.replace("%5c", SEPARATOR).replace("%5C", SEPARATOR).replace('\\', SEPARATOR);
+        let mut oddities = Oddities {
+            encoded_separators: folded.contains(SEPARATOR),
+            parameters: raw.contains(';'),
+            ..Oddities::default()
+        };
+        let mut texts = if oddities.encoded_separators {
+            vec![folded.replace(SEPARATOR, "/"), folded.replace(SEPARATOR, OPAQUE)]
+        } else {
+            vec![folded]
+        };
+        if oddities.parameters {
+            texts =
+                texts.iter().flat_map(|text| [without_parameters(text), text.replace(';', OPAQUE)]).collect();
+        }
+        oddities.empty_segments = texts.iter().any(|text| text.contains("//"));
+        if oddities.empty_segments {
+            texts = texts.iter().flat_map(|text| [merged(text), filled(text)]).collect();
+        }
+        if oddities == Oddities::default() {
+            return Err(AmbiguousPath);
+        }
+        let paths = texts.iter().map(|text| Path::parse(text)).collect::<Result<_, _>>()?;
+        Ok(Self { oddities, paths })
+    }
+}
+
+fn without_parameters(path: &str) -> String {
+    let kept: Vec<_> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    kept.join("/")
+}
+
+fn merged(path: &str) -> String {
+    let mut merged = path.to_owned();
+    while merged.contains("//") {
+        merged = merged.replace("//", "/");
+    }
+    merged
+}
+
+fn filled(path: &str) -> String {
+    let mut filled = path.to_owned();
+    while filled.contains("//") {
+        filled = filled.replace("//", concat!("/", "%EF%BF%BD", "/"));
+    }
+    filled
+}
+
+/// A control character: no target that parses has it.
+const SEPARATOR: &str = "\u{1}";
+/// U+FFFD, encoded.
+const OPAQUE: &str = "%EF%BF%BD";
+
 /// What a rule says about the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathPattern {
@@ -101,6 +202,9 @@ fn pattern_segment(text: &str) -> Result<Option<String>, String> {
     if text.contains(['*', '{', '}']) {
         return Err(format!("`{text}`: `*` and `{{name}}` stand for a whole segment"));
     }
+    if text.contains('\u{fffd}') {
+        return Err(format!("`{text}` is a segment that no request can have"));
+    }
     match segment(text) {
         Ok(decoded) if decoded == text => Ok(Some(decoded)),
         Ok(decoded) => Err(format!("`{text}` would never match as written; write `{decoded}`")),
@@ -145,7 +249,44 @@ fn is_unreserved(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Path, PathPattern};
+    use super::{Oddities, Path, PathPattern, Readings};
+
+    fn readings(target: &str) -> Vec<String> {
+        Readings::parse(target).map_or_else(|_| Vec::new(), |r| r.paths.iter().map(Path::to_string).collect())
+    }
+
+    #[test]
+    fn p05_an_odd_path_is_read_in_every_way_in_which_a_server_may_read_it() {
+        assert_eq!(readings("/a%2Fb"), ["/a/b", "/a\u{fffd}b"]);
+        assert_eq!(readings("/a%5cb"), ["/a/b", "/a\u{fffd}b"]);
+        assert_eq!(readings("/a\\b"), ["/a/b", "/a\u{fffd}b"]);
+        assert_eq!(readings("/a;x=1/b"), ["/a/b", "/a\u{fffd}x=1/b"]);
+        assert_eq!(readings("/a//b"), ["/a/b", "/a/\u{fffd}/b"]);
+        assert_eq!(readings("/a%2f;x").len(), 4);
+        let plain = Readings::parse("/a/b?c=//;%2f").unwrap();
+        assert_eq!((plain.oddities, plain.paths.len()), (Oddities::default(), 1));
+    }
+
+    #[test]
+    fn p05_no_rule_can_admit_dot_segments_broken_encoding_or_control_bytes() {
+        for target in [
+            "/a/..%2fb",
+            "/a%2f..%2fb",
+            "/a/..;/b",
+            "/a/%2e%2e;x/b",
+            "/a/.;x",
+            "//..",
+            "/a%252fb",
+            "/a%2f%00",
+            "/a;%zz",
+            "/a;%c0%af",
+            "/\u{1}",
+            "/a%2f%23",
+            "a;b",
+        ] {
+            assert_eq!(readings(target), Vec::<String>::new(), "{target:?}");
+        }
+    }
 
     fn matches(pattern: &str, target: &str) -> bool {
         PathPattern::parse(pattern).unwrap().matches(&Path::parse(target).unwrap())

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::host::{Host, HostPattern};
 use crate::path::{Path, PathPattern};
-use crate::rule::Rule;
+use crate::rule::{GrpcMethods, Match, Rule};
 
 /// An ordered list of rules, compiled so that finding the first one that matches does not grow with their number: by
 /// host, then along the path's segments, then by method.
@@ -21,8 +21,10 @@ pub struct Call<'a> {
     pub host: &'a Host,
     /// HTTP method as it was sent; methods are case-sensitive (RFC 9110 §9.1).
     pub method: &'a str,
-    /// Path, already read into its one form.
-    pub path: &'a Path,
+    /// Path, already read into its one form; none for `CONNECT`.
+    pub path: Option<&'a Path>,
+    /// Whether the connection has a peer with an identity.
+    pub mtls: bool,
 }
 
 /// Rules along one way of path segments.
@@ -32,11 +34,20 @@ struct Node {
     wildcard: Option<Box<Node>>,
     exact: Ending,
     below: Ending,
+    /// Rules without a path, which alone are about a request that has none.
+    pathless: Ending,
 }
 
-/// Positions of the first rules that end here, for a method and for any.
+/// Positions of the first rules that end here, for requests with a peer's identity and without.
 #[derive(Clone, Debug, Default)]
 struct Ending {
+    with_peer: Methods,
+    without_peer: Methods,
+}
+
+/// Positions of the first rules for a method and for any.
+#[derive(Clone, Debug, Default)]
+struct Methods {
     by_method: HashMap<String, usize>,
     any_method: Option<usize>,
 }
@@ -73,7 +84,7 @@ impl Policy {
             .into_iter()
             .chain(parents.filter_map(|parent| self.below.get(&parent)))
             .chain([&self.any]);
-        let position = nodes.filter_map(|node| node.first(call.path.segments(), call.method)).min()?;
+        let position = nodes.filter_map(|node| node.first(call)).min()?;
         self.rules.get(position).map(|rule| (position, rule))
     }
 
@@ -86,33 +97,55 @@ impl Policy {
 
 impl Node {
     fn add(&mut self, rule: &Rule, position: usize) {
-        if rule.matches.paths.is_empty() {
-            self.below.add(&rule.matches.methods, position);
+        let Match { paths, grpc, .. } = &rule.matches;
+        if paths.is_empty() && grpc.is_empty() {
+            self.below.add(&rule.matches, position);
+            self.pathless.add(&rule.matches, position);
         }
-        for path in &rule.matches.paths {
+        for path in paths {
             let (PathPattern::Exact(segments) | PathPattern::Below(segments)) = path;
-            let mut node = &mut *self;
-            for segment in segments {
-                node = match segment {
-                    Some(literal) => node.literal.entry(literal.clone()).or_default(),
-                    None => node.wildcard.get_or_insert_default(),
-                };
-            }
+            let node = self.at(segments.iter().map(Option::as_deref));
             match path {
-                PathPattern::Exact(_) => node.exact.add(&rule.matches.methods, position),
-                PathPattern::Below(_) => node.below.add(&rule.matches.methods, position),
+                PathPattern::Exact(_) => node.exact.add(&rule.matches, position),
+                PathPattern::Below(_) => node.below.add(&rule.matches, position),
+            }
+        }
+        for GrpcMethods { service, methods } in grpc {
+            if methods.is_empty() {
+                self.at([Some(service.as_str()), None]).exact.add(&rule.matches, position);
+            }
+            for method in methods {
+                self.at([Some(service.as_str()), Some(method)]).exact.add(&rule.matches, position);
             }
         }
     }
 
-    fn first(&self, segments: &[String], method: &str) -> Option<usize> {
-        let here = self.below.first(method);
+    fn at<'s>(&mut self, segments: impl IntoIterator<Item = Option<&'s str>>) -> &mut Self {
+        let mut node = self;
+        for segment in segments {
+            node = match segment {
+                Some(literal) => node.literal.entry(literal.to_owned()).or_default(),
+                None => node.wildcard.get_or_insert_default(),
+            };
+        }
+        node
+    }
+
+    fn first(&self, call: &Call<'_>) -> Option<usize> {
+        match call.path {
+            Some(path) => self.along(path.segments(), call),
+            None => self.pathless.first(call),
+        }
+    }
+
+    fn along(&self, segments: &[String], call: &Call<'_>) -> Option<usize> {
+        let here = self.below.first(call);
         let deeper = match segments.split_first() {
-            None => self.exact.first(method),
+            None => self.exact.first(call),
             Some((segment, rest)) => [self.literal.get(segment), self.wildcard.as_deref()]
                 .into_iter()
                 .flatten()
-                .filter_map(|node| node.first(rest, method))
+                .filter_map(|node| node.along(rest, call))
                 .min(),
         };
         here.into_iter().chain(deeper).min()
@@ -120,6 +153,22 @@ impl Node {
 }
 
 impl Ending {
+    fn add(&mut self, matches: &Match, position: usize) {
+        if matches.mtls != Some(false) {
+            self.with_peer.add(&matches.methods, position);
+        }
+        if matches.mtls != Some(true) {
+            self.without_peer.add(&matches.methods, position);
+        }
+    }
+
+    fn first(&self, call: &Call<'_>) -> Option<usize> {
+        let methods = if call.mtls { &self.with_peer } else { &self.without_peer };
+        methods.first(call.method)
+    }
+}
+
+impl Methods {
     fn add(&mut self, methods: &[String], position: usize) {
         if methods.is_empty() {
             self.any_method.get_or_insert(position);

@@ -1,9 +1,9 @@
-use svidgate_jwt_svid::{Audiences, DenyReason, TrustDomain, UnixTime, VerifiedSvid};
+use svidgate_jwt_svid::{Audiences, DenyReason, SpiffeId, TrustDomain, UnixTime, VerifiedSvid};
 
 use crate::denial::{Denial, Reason};
 use crate::host::HostPattern;
 use crate::identity::IdPattern;
-use crate::path::PathPattern;
+use crate::path::{Oddities, PathPattern};
 
 /// One rule: which requests it is about, and what it asks of them. The first rule that matches decides.
 #[derive(Clone, Debug)]
@@ -14,8 +14,12 @@ pub struct Rule {
     pub matches: Match,
     /// What it asks of them.
     pub require: Requirement,
-    /// Whether a request that falls short is refused or only counted.
-    pub mode: Mode,
+    /// Whether a request that falls short is refused or only counted; none: as the policy as a whole.
+    pub mode: Option<Mode>,
+    /// Ways in which a path may be odd and still be judged by this rule.
+    pub admits: Oddities,
+    /// Whether a CORS preflight for a request that this rule is about passes unjudged.
+    pub lets_preflights_pass: bool,
 }
 
 /// Which requests a rule is about; what is empty says nothing.
@@ -27,6 +31,19 @@ pub struct Match {
     pub methods: Vec<String>,
     /// Paths. A gRPC method is the path `/package.Service/Method`, whatever the content type says (P7).
     pub paths: Vec<PathPattern>,
+    /// gRPC methods, each the path `/package.Service/Method`.
+    pub grpc: Vec<GrpcMethods>,
+    /// Only with, or only without, the identity of an mTLS peer.
+    pub mtls: Option<bool>,
+}
+
+/// Methods of a gRPC service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcMethods {
+    /// Full name with its package, such as `hive.Registry`.
+    pub service: String,
+    /// Names of methods; empty: all.
+    pub methods: Vec<String>,
 }
 
 /// What a rule asks of a request.
@@ -36,19 +53,43 @@ pub enum Requirement {
     None,
     /// A JWT-SVID that fits.
     Jwt(Demands),
+    /// An mTLS peer that is one of these.
+    Mtls(Callers),
+    /// A JWT-SVID that fits, over a connection of one of these peers.
+    Both(Demands, Callers),
+    /// A JWT-SVID that fits; where there is no token, a peer that is one of its callers.
+    Either(Demands),
+}
+
+/// SPIFFE IDs that a rule means: any one of the patterns and of the trust domains.
+#[derive(Clone, Debug, Default)]
+pub struct Callers {
+    /// Patterns of IDs.
+    pub spiffe_ids: Vec<IdPattern>,
+    /// Trust domains of which every workload is meant.
+    pub trust_domains: Vec<TrustDomain>,
+}
+
+impl Callers {
+    /// Whether the ID is one of those meant (checklist P9).
+    #[must_use]
+    pub fn include(&self, id: &SpiffeId) -> bool {
+        self.trust_domains.contains(id.trust_domain())
+            || self.spiffe_ids.iter().any(|pattern| pattern.matches(id))
+    }
 }
 
 /// What a rule asks of a JWT-SVID that has been verified.
 #[derive(Clone, Debug)]
 pub struct Demands {
-    /// Callers; any one of these and of the trust domains.
-    pub spiffe_ids: Vec<IdPattern>,
-    /// Trust domains of which every workload is let in.
-    pub trust_domains: Vec<TrustDomain>,
+    /// Who may call.
+    pub callers: Callers,
     /// Audiences of which the token must carry one.
     pub audiences: Audiences,
     /// Most seconds since the token was issued; then it must say when that was.
     pub max_token_age: Option<u64>,
+    /// Whether the token's `sub` must be the SPIFFE ID of the connection's peer.
+    pub bound_to_peer: bool,
 }
 
 /// What happens to a request that falls short.
@@ -79,10 +120,11 @@ impl Demands {
                 return Err(Denial::new(Reason::Svid(DenyReason::TokenAgeRefused)));
             }
         }
-        let id = caller.spiffe_id();
-        let known = self.trust_domains.contains(id.trust_domain())
-            || self.spiffe_ids.iter().any(|pattern| pattern.matches(id));
-        if known { Ok(()) } else { Err(Denial::new(Reason::CallerNotAllowed)) }
+        if self.callers.include(caller.spiffe_id()) {
+            Ok(())
+        } else {
+            Err(Denial::new(Reason::CallerNotAllowed))
+        }
     }
 }
 
@@ -95,7 +137,7 @@ mod tests {
         Verifier, VerifierConfig,
     };
 
-    use super::Demands;
+    use super::{Callers, Demands};
     use crate::identity::IdPattern;
 
     /// A caller with this `sub` and `iat`, as verified at `NOW`.
@@ -118,10 +160,13 @@ mod tests {
 
     fn demands(ids: &[&str], domains: &[&str], audience: &str, max_token_age: Option<u64>) -> Demands {
         Demands {
-            spiffe_ids: ids.iter().map(|text| IdPattern::parse(text).unwrap()).collect(),
-            trust_domains: domains.iter().map(|text| TrustDomain::parse(text).unwrap()).collect(),
+            callers: Callers {
+                spiffe_ids: ids.iter().map(|text| IdPattern::parse(text).unwrap()).collect(),
+                trust_domains: domains.iter().map(|text| TrustDomain::parse(text).unwrap()).collect(),
+            },
             audiences: Audiences::new([audience]).unwrap(),
             max_token_age,
+            bound_to_peer: false,
         }
     }
 

@@ -1,7 +1,7 @@
 use super::{Call, Policy};
 use crate::host::{Host, HostPattern};
-use crate::path::{Path, PathPattern};
-use crate::rule::{Match, Mode, Requirement, Rule};
+use crate::path::{Oddities, Path, PathPattern};
+use crate::rule::{Match, Requirement, Rule};
 
 fn rule(hosts: &[&str], methods: &[&str], paths: &[&str]) -> Rule {
     Rule {
@@ -10,20 +10,23 @@ fn rule(hosts: &[&str], methods: &[&str], paths: &[&str]) -> Rule {
             hosts: hosts.iter().map(|text| HostPattern::parse(text).unwrap()).collect(),
             methods: methods.iter().map(|&text| text.to_owned()).collect(),
             paths: paths.iter().map(|text| PathPattern::parse(text).unwrap()).collect(),
+            ..Match::default()
         },
         require: Requirement::None,
-        mode: Mode::Enforce,
+        mode: None,
+        admits: Oddities::default(),
+        lets_preflights_pass: false,
     }
 }
 
 fn find(policy: &Policy, host: &str, method: &str, target: &str) -> Option<usize> {
     let (host, path) = (Host::parse(host).unwrap(), Path::parse(target).unwrap());
-    policy.find(&Call { host: &host, method, path: &path }).map(|(position, _)| position)
+    policy.find(&Call { host: &host, method, path: Some(&path), mtls: false }).map(|(position, _)| position)
 }
 
 /// What the compiled form must agree with.
 fn matches(rule: &Rule, host: &Host, method: &str, path: &Path) -> bool {
-    let Match { hosts, methods, paths } = &rule.matches;
+    let Match { hosts, methods, paths, .. } = &rule.matches;
     (hosts.is_empty() || hosts.iter().any(|pattern| pattern.matches(host)))
         && (methods.is_empty() || methods.iter().any(|m| m == method || (m == "GET" && method == "HEAD")))
         && (paths.is_empty() || paths.iter().any(|pattern| pattern.matches(path)))
@@ -102,7 +105,9 @@ fn the_compiled_form_finds_what_a_walk_through_all_rules_finds() {
         let policy = Policy::new(rules.clone());
         for (host, method, path) in &calls {
             let walked = rules.iter().position(|rule| matches(rule, host, method, path));
-            let found = policy.find(&Call { host, method, path }).map(|(position, _)| position);
+            let found = policy
+                .find(&Call { host, method, path: Some(path), mtls: false })
+                .map(|(position, _)| position);
             assert_eq!(found, walked, "{method} {host} {path} {rules:#?}");
         }
     }

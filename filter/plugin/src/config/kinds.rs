@@ -4,13 +4,6 @@ use svidgate_config::{Kind, Schema, kind, non_empty_string};
 use svidgate_jwt_svid::{Algorithm, SpiffeId, TrustDomain};
 use svidgate_policy::IdPattern;
 
-/// SPIFFE IDs that a rule knows, and the trust domain of all of them.
-#[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) pattern: IdPattern,
-    pub(super) trust_domain: TrustDomain,
-}
-
 /// A SPIFFE ID of a workload.
 pub(super) fn spiffe_id() -> impl Kind<SpiffeId> {
     kind::new(
@@ -27,14 +20,14 @@ pub(super) fn spiffe_id() -> impl Kind<SpiffeId> {
 }
 
 /// A SPIFFE ID of a workload, as a pattern of itself alone.
-pub(super) fn exact_id() -> impl Kind<Caller> {
-    kind::new(|value| caller(spiffe_id().parse(value)?.as_str()), || spiffe_id().schema())
+pub(super) fn exact_id() -> impl Kind<IdPattern> {
+    kind::new(|value| IdPattern::parse(spiffe_id().parse(value)?.as_str()), || spiffe_id().schema())
 }
 
 /// SPIFFE IDs, each written out or as a pattern.
-pub(super) fn id_pattern() -> impl Kind<Caller> {
+pub(super) fn id_pattern() -> impl Kind<IdPattern> {
     kind::new(
-        |value| caller(&non_empty_string(value)?),
+        |value| IdPattern::parse(&non_empty_string(value)?),
         || {
             Schema::text(
                 "SPIFFE ID; `*` as one whole segment, `**` as one or more at the end",
@@ -111,13 +104,6 @@ pub(super) fn token_header() -> impl Kind<String> {
         },
         header_schema,
     )
-}
-
-fn caller(text: &str) -> Result<Caller, String> {
-    let pattern = IdPattern::parse(text)?;
-    let domain = text.split('/').nth(2).unwrap_or_default();
-    let trust_domain = TrustDomain::parse(domain).map_err(|error| error.to_string())?;
-    Ok(Caller { pattern, trust_domain })
 }
 
 fn header_name(name: &str) -> Result<String, String> {

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use svidgate_config::{Object, field, kind};
-use svidgate_jwt_svid::{Audiences, TrustDomain};
-use svidgate_policy::{Demands, Match, Mode, Oddities, Requirement, Rule};
+use svidgate_jwt_svid::Audiences;
+use svidgate_policy::{Callers, Demands, IdPattern, Match, Mode, Oddities, Requirement, Rule};
 
-use super::kinds::{self, Caller};
+use super::kinds;
 use super::matching;
 
 /// A rule as it was written; what it takes from the top level is not filled in.
@@ -26,13 +26,6 @@ pub(super) struct RuleText {
     pub(super) mode: Option<Mode>,
     pub(super) admits: Oddities,
     pub(super) lets_preflights_pass: bool,
-}
-
-/// Whom a rule knows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Callers {
-    pub(super) ids: Vec<Caller>,
-    pub(super) trust_domains: Vec<TrustDomain>,
 }
 
 /// What a rule asks for.
@@ -152,12 +145,12 @@ pub(super) fn read(object: &mut Object<'_>) -> Option<RuleText> {
 
 impl RuleText {
     /// The rule for which `allowed_spiffe_ids` is short.
-    pub(super) fn shorthand(ids: Vec<Caller>) -> Self {
+    pub(super) fn shorthand(ids: Vec<IdPattern>) -> Self {
         Self {
             name: "default".to_owned(),
             matches: Match::default(),
             require: Require::Jwt,
-            callers: Callers { ids, trust_domains: Vec::new() },
+            callers: Callers { spiffe_ids: ids, trust_domains: Vec::new() },
             peers: Callers::default(),
             audiences: None,
             max_token_age: None,
@@ -174,7 +167,7 @@ impl RuleText {
     pub(super) fn rule(self, common: Option<&Audiences>) -> Option<Rule> {
         let demands = |callers: Callers| {
             Some(Demands {
-                callers: callers.into(),
+                callers,
                 audiences: self.audiences.or_else(|| common.cloned())?,
                 max_token_age: self.max_token_age.map(|age| age.as_secs()),
                 bound_to_peer: self.bound,
@@ -183,11 +176,11 @@ impl RuleText {
         let require = match self.require {
             Require::None => Requirement::None,
             Require::Jwt => Requirement::Jwt(demands(self.callers)?),
-            Require::Mtls => Requirement::Mtls(self.callers.into()),
+            Require::Mtls => Requirement::Mtls(self.callers),
             Require::Both => {
                 // Who is bound to the peer is the peer.
-                let peers = if self.peers.is_empty() { self.callers.clone() } else { self.peers };
-                Requirement::Both(demands(self.callers)?, peers.into())
+                let peers = if names_nobody(&self.peers) { self.callers.clone() } else { self.peers };
+                Requirement::Both(demands(self.callers)?, peers)
             }
             Require::Either => Requirement::Either(demands(self.callers)?),
         };
@@ -202,15 +195,6 @@ impl RuleText {
     }
 }
 
-impl From<Callers> for svidgate_policy::Callers {
-    fn from(callers: Callers) -> Self {
-        Self {
-            spiffe_ids: callers.ids.into_iter().map(|caller| caller.pattern).collect(),
-            trust_domains: callers.trust_domains,
-        }
-    }
-}
-
 impl Require {
     /// Whether a token is looked at.
     pub(super) fn looks_at_tokens(self) -> bool {
@@ -219,12 +203,6 @@ impl Require {
 
     pub(super) fn name(self) -> &'static str {
         REQUIRE.iter().find(|(_, require)| *require == self).map_or("", |(name, _)| name)
-    }
-}
-
-impl Callers {
-    fn is_empty(&self) -> bool {
-        self.ids.is_empty() && self.trust_domains.is_empty()
     }
 }
 
@@ -253,7 +231,7 @@ fn callers(object: &mut Object<'_>) -> Option<Callers> {
         field!("trust_domains", "Trust domains of which every workload may come in."),
         kinds::trust_domain(),
     );
-    Some(Callers { ids: ids?.unwrap_or_default(), trust_domains: trust_domains?.unwrap_or_default() })
+    Some(Callers { spiffe_ids: ids?.unwrap_or_default(), trust_domains: trust_domains?.unwrap_or_default() })
 }
 
 fn peers(object: &mut Object<'_>) -> Option<Callers> {
@@ -268,7 +246,11 @@ fn peers(object: &mut Object<'_>) -> Option<Callers> {
         field!("peer_trust_domains", "For `both`: trust domains of which every workload may be the peer."),
         kinds::trust_domain(),
     );
-    Some(Callers { ids: ids?.unwrap_or_default(), trust_domains: trust_domains?.unwrap_or_default() })
+    Some(Callers { spiffe_ids: ids?.unwrap_or_default(), trust_domains: trust_domains?.unwrap_or_default() })
+}
+
+fn names_nobody(callers: &Callers) -> bool {
+    callers.spiffe_ids.is_empty() && callers.trust_domains.is_empty()
 }
 
 /// What the settings of a rule mean together; `false` when something was wrong.
@@ -298,14 +280,14 @@ fn check(object: &mut Object<'_>, rule: &RuleText) -> bool {
     for name in idle.iter().filter(|name| object.has(name)).collect::<Vec<_>>() {
         wrong(object, name, format!("means nothing where `require` is `{}`", require.name()));
     }
-    if require != Require::None && rule.callers.is_empty() {
+    if require != Require::None && names_nobody(&rule.callers) {
         wrong(
             object,
             "spiffe_ids",
             "is required, or `trust_domains`: otherwise nobody could ever come in".to_owned(),
         );
     }
-    if require == Require::Both && rule.peers.is_empty() && !rule.bound {
+    if require == Require::Both && names_nobody(&rule.peers) && !rule.bound {
         let message = "is required, or `peer_trust_domains`, or `bind`: who may the peer be?";
         wrong(object, "peer_spiffe_ids", message.to_owned());
     }

@@ -68,8 +68,7 @@ pub(super) fn peer(object: &mut Object<'_>) -> Option<PeerSettings> {
             return None;
         }
         (Source::ProxyXfcc, Some(proxies), _) => {
-            let spiffe_ids = proxies.into_iter().map(|caller| caller.pattern).collect();
-            let trusted = Callers { spiffe_ids, trust_domains: Vec::new() };
+            let trusted = Callers { spiffe_ids: proxies, trust_domains: Vec::new() };
             PeerSource::ProxyXfcc { trusted, hops: usize::try_from(hops).ok()? }
         }
         (_, _, Some(name)) => {

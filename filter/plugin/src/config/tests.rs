@@ -127,7 +127,6 @@ fn every_mistake_is_reported_at_once_with_its_path() {
             "log.refusals.level",
             "log.refusals.sample",
             "audiences",
-            "audiences",
             "audience",
             "identity_header",
         ],

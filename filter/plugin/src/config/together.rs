@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use svidgate_config::Object;
 use svidgate_jwt_svid::{Audiences, TrustDomain};
 
-use svidgate_policy::ClaimHeader;
+use svidgate_policy::{Callers, ClaimHeader};
 
-use super::rule::{Callers, Require, RuleText};
+use super::rule::{Require, RuleText};
 
 /// Reports rules of one name, rules that look at tokens of no audience, rules whose peers have no identity, and claims
 /// that callers cannot have; `None` when there are any. What is not known, because it was wrong itself, is not judged.
@@ -81,6 +81,6 @@ fn domains<'c>(
     } else {
         ("peer_spiffe_ids", "peer_trust_domains")
     };
-    let of_ids = callers.ids.iter().map(move |id| (ids, &id.trust_domain));
+    let of_ids = callers.spiffe_ids.iter().map(move |id| (ids, id.trust_domain()));
     of_ids.chain(callers.trust_domains.iter().map(move |domain| (whole, domain)))
 }

@@ -6,7 +6,7 @@ mod envoy;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::cli::Failure;
 use crate::config::{self, ConfigError, Environment};
@@ -14,7 +14,8 @@ use crate::printable;
 
 /// Arguments of `svidgate check`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true)]
+#[group(skip)]
+#[command(group(ArgGroup::new("files").required(true).multiple(true).args(["controller", "plugin", "envoy"])))]
 pub struct CheckArgs {
     /// Settings of the controller (YAML).
     #[arg(long, value_name = "FILE")]

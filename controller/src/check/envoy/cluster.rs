@@ -69,7 +69,8 @@ fn check_tls(name: &str, tls: &Node<'_>, findings: &mut Vec<Finding>) {
     let inline: Vec<_> = inline.into_iter().flatten().collect();
     if !over_sds && !inline.iter().any(super::mtls::validates) {
         let what = format!("TLS to the controller (cluster {name:?}) accepts any certificate");
-        let mend = "give it a validation_context with the CA, and match_typed_subject_alt_names with the controller's SPIFFE ID";
+        let mend = "give it a validation_context with the CA, and match_typed_subject_alt_names with the \
+            controller's SPIFFE ID";
         findings.push(Finding::new(kinds::CONTROLLER_UNTRUSTED, &common, what, mend));
     } else if !inline.iter().any(|context| context.has("match_typed_subject_alt_names")) {
         let what = format!("TLS to the controller (cluster {name:?}) accepts every certificate of the CA");

@@ -39,7 +39,8 @@ kinds! {
         "A matcher in front of the plugin decides which requests it judges; the guard refuses the others."
 
     GUARD_MISSING Error "guard_missing"
-        "Envoy runs on without a plugin that failed to start on a worker, whatever its failure_policy says. Without a guard every request then passes unverified."
+        "Envoy runs on without a plugin that failed to start on a worker, whatever its failure_policy \
+            says. Without a guard every request then passes unverified."
     GUARD_MISPLACED Error "guard_misplaced"
         "The guard sees the plugin's mark only behind it, and keeps a request back only in front of the router."
     GUARD_WEAK Error "guard_weak"
@@ -49,7 +50,8 @@ kinds! {
     GUARD_SHARED Error "guard_shared"
         "When one of the plugins fails to start, the mark of the other one satisfies both guards."
     GUARD_DISTANT Warning "guard_distant"
-        "What stands between plugin and guard sees requests that may not be verified, and may answer them itself."
+        "What stands between plugin and guard sees requests that may not be verified, and may answer them \
+            itself."
     MARK_FORGED Error "mark_forged"
         "The mark says that the plugin admitted this request. Set by anyone else it opens the guard."
     UPGRADE_UNJUDGED Error "upgrade_unjudged"
@@ -86,7 +88,8 @@ kinds! {
     PEER_FORGED Error "peer_forged"
         "A client could name itself: what is set there is taken for the identity of the TLS peer."
     PEER_HEADER Error "peer_header"
-        "The plugin reads x-forwarded-client-cert as this Envoy leaves it: other settings remove it, or leave a client's own words."
+        "The plugin reads x-forwarded-client-cert as this Envoy leaves it: other settings remove it, or \
+            leave a client's own words."
     PEER_HOPS Warning "peer_hops"
         "This Envoy's own element stands at the right end of the header, and counts as a hop."
     PEER_NO_TLS Error "peer_no_tls"

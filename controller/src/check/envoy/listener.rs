@@ -1,6 +1,6 @@
 //! Listeners: finds the connection managers in them and checks those that a plugin stands in.
 
-use super::filter::{Filter, SET_FILTER_STATE};
+use super::filter::Filter;
 use super::finding::Finding;
 use super::node::{Node, Typed};
 use super::plugin::{self, MARK, Plugin};
@@ -71,6 +71,12 @@ pub(super) fn check<'a>(scope: Scope<'a, '_>, findings: &mut Vec<Finding>) -> Ve
         check_upgrades(&manager, scope, findings);
         plugins.extend(found.into_iter().map(|plugin| plugin.wasm.unwrap_or(plugin.node)));
     }
+    for listener in &scope.own.listeners {
+        findings.extend(listener.get("fcds_config").map(|fcds| {
+            let what = "filter chains of this listener arrive over xDS, and cannot be seen";
+            Finding::new(kinds::NOT_GIVEN, &fcds, what, "check a dump of the admin interface instead")
+        }));
+    }
     if !plugins.is_empty() {
         findings.extend(others.iter().filter(|manager| manager.is_inbound()).map(not_judged));
     }
@@ -97,7 +103,7 @@ fn check_chain<'a>(
         overrides::check(&manager.node, plugin, &guards, scope, findings);
     }
     shared_marks(plugins, findings);
-    forged_marks(filters, findings);
+    forged_marks(manager, filters, findings);
 }
 
 fn check_cluster(plugin: &Plugin<'_>, wasm: &Node<'_>, scope: Scope<'_, '_>, findings: &mut Vec<Finding>) {
@@ -124,20 +130,27 @@ fn shared_marks(plugins: &[Plugin<'_>], findings: &mut Vec<Finding>) {
         let twin = plugins.iter().take(index).find(|twin| twin.has_mark(plugin.mark_or_default()));
         if let Some(twin) = twin {
             let what = format!("it sets the same mark {:?} as {}", plugin.mark_or_default(), twin.node.path);
-            let mend = "use one plugin a chain; or give each a `name` of its own in its settings, and behind each its guard";
+            let mend = "use one plugin a chain; or give each a `name` of its own in its settings, and \
+                behind each its guard";
             findings.push(Finding::new(kinds::GUARD_SHARED, &plugin.node, what, mend));
         }
     }
 }
 
-fn forged_marks(filters: &[Filter<'_>], findings: &mut Vec<Finding>) {
-    let setters = filters.iter().filter_map(|filter| filter.config(SET_FILTER_STATE));
-    for value in setters.flat_map(|setter| setter.list("on_request_headers")) {
-        let key = value.string("object_key");
-        if key.starts_with(MARK) {
-            let what = format!("this filter sets the plugin's mark {key:?} itself");
-            findings.push(Finding::new(kinds::MARK_FORGED, &value, what, "take it out"));
-        }
+/// By the connection's filters too: what they set holds for each of its requests.
+fn forged_marks(manager: &Manager<'_>, filters: &[Filter<'_>], findings: &mut Vec<Finding>) {
+    let network = manager.chain.iter().flat_map(|chain| chain.list("filters"));
+    let network = network.filter_map(|filter| Typed::of(&filter.get("typed_config")?));
+    let others =
+        network.filter(|typed| !typed.is(MANAGER)).chain(filters.iter().filter_map(|f| f.body.clone()));
+    for config in others.map(|typed| typed.config) {
+        config.each(&mut |node| {
+            let key = node.string("object_key");
+            if key.starts_with(MARK) {
+                let what = format!("this filter sets the plugin's mark {key:?} itself");
+                findings.push(Finding::new(kinds::MARK_FORGED, node, what, "take it out"));
+            }
+        });
     }
 }
 

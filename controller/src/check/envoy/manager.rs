@@ -64,7 +64,8 @@ fn logged_tokens(manager: &Manager<'_>, plugin: &Plugin<'_>, findings: &mut Vec<
             let shown = node.text().and_then(|text| shown_header(text, &headers));
             if let Some(header) = shown {
                 let what = format!("the access log shows {header:?}, where tokens stand");
-                let mend = "log the caller instead: %FILTER_STATE(wasm.svidgate_spiffe_id:PLAIN)%, and paths without query: %PATH(NQ)%";
+                let mend = "log the caller instead: %FILTER_STATE(wasm.svidgate_spiffe_id:PLAIN)%, and \
+                    paths without query: %PATH(NQ)%";
                 findings.push(Finding::new(kinds::TOKEN_LOGGED, node, what, mend));
             }
         });

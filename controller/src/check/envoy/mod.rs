@@ -16,6 +16,7 @@ mod overrides;
 mod plugin;
 mod read;
 mod resources;
+mod settings;
 mod vm;
 
 use std::net::IpAddr;
@@ -81,6 +82,7 @@ fn check(files: &[Resources<'_>]) -> Report {
     let mut findings = Vec::new();
     let mut plugins = Vec::new();
     for own in files {
+        findings.extend(awaited_listeners(own, files));
         plugins.extend(listener::check(Scope { own, all: files }, &mut findings));
         findings.extend(own.bootstrap.as_ref().and_then(admin));
     }
@@ -117,6 +119,16 @@ fn lonely<'a>(own: &Resources<'a>, known: &[Node<'a>], findings: &mut Vec<Findin
         plugins.push(wasm);
     }
     plugins
+}
+
+/// A bootstrap that takes its listeners from LDS says nothing of them. A dump does, and is not asked.
+fn awaited_listeners(own: &Resources<'_>, files: &[Resources<'_>]) -> Option<Finding> {
+    let lds = own.awaits_listeners.as_ref()?;
+    let given = files.iter().any(|file| file.awaits_listeners.is_none() && !file.listeners.is_empty());
+    (!given).then(|| {
+        let mend = "give the LDS response too, or a dump of the admin interface, with another --envoy";
+        Finding::new(kinds::NOT_GIVEN, lds, "listeners arrive over LDS, and cannot be seen", mend)
+    })
 }
 
 fn admin(bootstrap: &Node<'_>) -> Option<Finding> {

@@ -159,7 +159,8 @@ fn header(manager: &Manager<'_>, wanted: &Wanted<'_>, findings: &mut Vec<Finding
                     kinds::PEER_HEADER,
                     &at,
                     what,
-                    "write `forward_client_cert_details: SANITIZE_SET` and `set_current_client_cert_details: {uri: true}`",
+                    "write `forward_client_cert_details: SANITIZE_SET` and \
+                        `set_current_client_cert_details: {uri: true}`",
                 );
             }
             let uri = "set_current_client_cert_details.uri";
@@ -204,7 +205,8 @@ fn tls(chain: &Node<'_>, wanted: &Wanted<'_>, findings: &mut Vec<Finding>) {
     });
     let Some(context) = context else {
         let what = "the plugin asks for TLS peers, but this filter chain has no TLS";
-        let mend = "give it a transport_socket with a DownstreamTlsContext, `require_client_certificate: true` and a validation context";
+        let mend = "give it a transport_socket with a DownstreamTlsContext, `require_client_certificate: \
+            true` and a validation context";
         findings.push(Finding::new(kinds::PEER_NO_TLS, chain, what, mend));
         return;
     };
@@ -254,7 +256,8 @@ fn tls(chain: &Node<'_>, wanted: &Wanted<'_>, findings: &mut Vec<Finding>) {
             let what =
                 format!("one list of CAs vouches for peers of several trust domains: {}", domains.join(", "));
             let mend = format!(
-                "use the SPIFFE validator (custom_validator_config with SPIFFECertValidatorConfig, a bundle for each trust domain); SPIRE gives it under this name:\n{SPIRE_CONTEXT}"
+                "use the SPIFFE validator (custom_validator_config with SPIFFECertValidatorConfig, a \
+                    bundle for each trust domain); SPIRE gives it under this name:\n{SPIRE_CONTEXT}"
             );
             findings.push(Finding::new(kinds::PEER_PLAIN_CA, &context, what, mend));
         }

@@ -99,11 +99,6 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// This node under a longer path, for a place in it that is known by its path only.
-    pub(super) fn below(&self, path: &str) -> Self {
-        Self { path: format!("{}.{path}", self.path), ..self.clone() }
-    }
-
     fn child(&self, step: &str, value: &'a Value) -> Self {
         let path = format!("{}{step}", self.path);
         Self { file: self.file, path: path.strip_prefix('.').unwrap_or(&path).to_owned(), value }

@@ -22,7 +22,11 @@ pub(super) fn check(
         }
     }
     if let Some(scoped) = manager.at("scoped_routes.scoped_rds") {
-        findings.push(not_given(&scoped, "the routes arrive over scoped RDS; whether they switch the plugin or its guard off cannot be seen"));
+        findings.push(not_given(
+            &scoped,
+            "the routes arrive over scoped RDS; whether they switch the \
+            plugin or its guard off cannot be seen",
+        ));
     }
     if let Some(rds) = manager.get("rds") {
         let name = rds.string("route_config_name");
@@ -30,7 +34,8 @@ pub(super) fn check(
             Some(routes) => check_routes(&routes, plugin, guards, findings),
             None => {
                 let what = format!(
-                    "the routes {name:?} arrive over RDS; whether they switch the plugin or its guard off cannot be seen"
+                    "the routes {name:?} arrive over RDS; whether they switch the plugin or its guard off \
+                        cannot be seen"
                 );
                 findings.push(not_given(&rds, &what));
             }
@@ -40,6 +45,16 @@ pub(super) fn check(
 
 /// On route configuration, virtual host, route or weighted cluster: wherever it stands, it has the same form.
 fn check_routes(routes: &Node<'_>, plugin: &Plugin<'_>, guards: &[&Filter<'_>], findings: &mut Vec<Finding>) {
+    if let Some(vhds) = routes.get("vhds") {
+        let what =
+            "virtual hosts arrive over VHDS; whether they switch the plugin or its guard off cannot be seen";
+        findings.push(Finding::new(
+            kinds::NOT_GIVEN,
+            &vhds,
+            what,
+            "check a dump of the admin interface instead",
+        ));
+    }
     routes.each(&mut |node| {
         let overrides = node.get("typed_per_filter_config").map(|map| map.entries()).unwrap_or_default();
         for (name, any) in overrides {
@@ -79,7 +94,8 @@ fn of_plugin(at: &Node<'_>, change: &Override<'_>) -> Option<Finding> {
         Override::Off => "the plugin is disabled here",
         Override::Settings(_) => "the plugin gets other settings here",
     };
-    let mend = "take it out; the plugin's own `rules` tell requests apart, and `require: none` lets chosen ones pass";
+    let mend = "take it out; the plugin's own `rules` tell requests apart, and `require: none` lets chosen \
+        ones pass";
     Some(Finding::new(kinds::PLUGIN_OFF, at, what, mend))
 }
 

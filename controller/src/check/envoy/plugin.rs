@@ -1,13 +1,13 @@
 //! The plugin itself: what Envoy is told about it, and its own settings.
 
 use serde_json::Value;
-use svidgate_config::parse_json;
 use svidgate_plugin::config::{Config, DEFAULT_CLUSTER};
 
 use super::filter::{Filter, WASM};
 use super::finding::Finding;
 use super::kinds;
-use super::node::{Node, Typed};
+use super::node::Node;
+use super::settings::Settings;
 
 /// An svidgate plugin in a chain of filters.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl<'a> Plugin<'a> {
 
     fn new(index: usize, filter: &Filter<'a>) -> Self {
         let wasm = filter.config(WASM).and_then(|wasm| wasm.get("config"));
-        let settings = wasm.as_ref().map(|wasm| Settings::of(wasm).value()).unwrap_or_default();
+        let settings = wasm.as_ref().map(|wasm| Settings::of(wasm).value).unwrap_or_default();
         let mark = wasm.as_ref().map(|_| match settings.get("name").and_then(Value::as_str) {
             Some(name) if !name.is_empty() => format!("{MARK}_{name}"),
             _ => MARK.to_owned(),
@@ -132,29 +132,21 @@ pub(super) fn check_wasm(wasm: &Node<'_>, findings: &mut Vec<Finding>) {
 
 fn check_settings(wasm: &Node<'_>, findings: &mut Vec<Finding>) {
     let settings = Settings::of(wasm);
-    let at = settings.node().unwrap_or(wasm);
-    let checked = match &settings {
-        Settings::None => Config::parse(b""),
-        Settings::Text(_, text) => Config::parse(text.as_bytes()),
-        Settings::Object(node) => Config::from_value(node.value()),
-        Settings::Other(node, name) => {
-            let what = format!("settings of the type {name:?} are not understood");
-            let mend = "give them as a google.protobuf.StringValue, with JSON in `value`";
-            findings.push(Finding::new(kinds::PLUGIN_CONFIG, node, what, mend));
-            return;
-        }
-    };
-    for error in checked.err().iter().flat_map(svidgate_config::Errors::iter) {
-        let mend = "correct this value; `svidgate check --plugin FILE` checks the settings alone, and README.md lists them";
-        findings.push(match &settings {
-            // A Struct is part of the file, so the path goes on in it.
-            Settings::Object(node) if !error.path.is_empty() => {
-                Finding::new(kinds::PLUGIN_CONFIG, &node.below(&error.path), error.to_string(), mend)
+    let at = settings.at.as_ref().unwrap_or(wasm);
+    match &settings.text {
+        Ok(text) => {
+            for error in Config::parse(text).err().iter().flat_map(svidgate_config::Errors::iter) {
+                let mend = "correct this value; `svidgate check --plugin FILE` checks the settings alone, and \
+                    README.md lists them";
+                findings.push(Finding::new(kinds::PLUGIN_CONFIG, at, error.to_string(), mend));
             }
-            _ => Finding::new(kinds::PLUGIN_CONFIG, at, error.to_string(), mend),
-        });
+        }
+        Err(unreadable) => {
+            let mend = "give them as a google.protobuf.StringValue, with JSON in `value`";
+            findings.push(Finding::new(kinds::PLUGIN_CONFIG, at, unreadable, mend));
+        }
     }
-    check_mode(at, &settings.value(), findings);
+    check_mode(at, &settings.value, findings);
 }
 
 fn check_mode(at: &Node<'_>, settings: &Value, findings: &mut Vec<Finding>) {
@@ -174,47 +166,6 @@ fn check_mode(at: &Node<'_>, settings: &Value, findings: &mut Vec<Finding>) {
     let rules = settings.get("rules").and_then(Value::as_array);
     for (index, _) in rules.into_iter().flatten().enumerate().filter(|(_, rule)| is_audit(rule)) {
         audit(format!("rules[{index}].mode"));
-    }
-}
-
-/// The plugin's settings in the forms that Envoy hands on: the text of a `StringValue`, or a `Struct` as JSON.
-#[derive(Debug)]
-enum Settings<'a> {
-    None,
-    Text(Node<'a>, &'a str),
-    Object(Node<'a>),
-    Other(Node<'a>, String),
-}
-
-impl<'a> Settings<'a> {
-    fn of(wasm: &Node<'a>) -> Self {
-        let Some(any) = wasm.get("configuration") else { return Self::None };
-        let Some(typed) = Typed::of(&any) else { return Self::Other(any, String::new()) };
-        let value = any.get("value");
-        match (typed.name, value) {
-            ("google.protobuf.StringValue" | "google.protobuf.Struct", None) => Self::None,
-            ("google.protobuf.StringValue", Some(value)) => match value.text() {
-                Some(text) => Self::Text(value, text),
-                None => Self::Other(value, "a StringValue without text".to_owned()),
-            },
-            ("google.protobuf.Struct", Some(value)) => Self::Object(value),
-            (name, _) => Self::Other(any, name.to_owned()),
-        }
-    }
-
-    fn node(&self) -> Option<&Node<'a>> {
-        match self {
-            Self::None => None,
-            Self::Text(node, _) | Self::Object(node) | Self::Other(node, _) => Some(node),
-        }
-    }
-
-    fn value(&self) -> Value {
-        match self {
-            Self::Text(_, text) => parse_json(text.as_bytes()).unwrap_or_default(),
-            Self::Object(node) => node.value().clone(),
-            Self::None | Self::Other(..) => Value::Null,
-        }
     }
 }
 

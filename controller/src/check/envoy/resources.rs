@@ -11,6 +11,8 @@ pub(super) struct Resources<'a> {
     pub(super) extensions: Vec<Node<'a>>,
     /// Connection managers that stand alone.
     pub(super) managers: Vec<Node<'a>>,
+    /// Set when listeners come from elsewhere than the file.
+    pub(super) awaits_listeners: Option<Node<'a>>,
     /// Whether each cluster that Envoy will know is among them.
     pub(super) all_clusters: bool,
 }
@@ -106,6 +108,7 @@ impl<'a> Resources<'a> {
         self.listeners.extend(node.list("static_resources.listeners"));
         self.clusters.extend(node.list("static_resources.clusters"));
         self.all_clusters = !node.has("dynamic_resources.cds_config");
+        self.awaits_listeners = node.at("dynamic_resources.lds_config");
         self.bootstrap = Some(node.clone());
     }
 

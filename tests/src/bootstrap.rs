@@ -30,6 +30,11 @@ impl Bootstrap {
         bootstrap.wasm(&Programs::wasm())
     }
 
+    /// A configuration of a test's own.
+    pub fn custom(config: Value) -> Self {
+        Self { config }
+    }
+
     /// Takes the plugin from another file.
     pub fn wasm(mut self, path: &Path) -> Self {
         self.plugin()["vm_config"]["code"]["local"]["filename"] = json!(path);

@@ -1,10 +1,13 @@
 //! A real Envoy.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::bootstrap::Bootstrap;
 use crate::http::{Address, Connection, Request, Response};
@@ -50,6 +53,19 @@ impl Envoy {
         &self.listener
     }
 
+    /// All listeners by name.
+    pub fn listeners(&self) -> BTreeMap<String, SocketAddr> {
+        let answer = self.ask_admin("GET", "/listeners?format=json").json();
+        let statuses = answer["listener_statuses"].as_array().expect("listener_statuses").iter();
+        statuses
+            .map(|status| {
+                let name = status["name"].as_str().expect("a listener's name").to_owned();
+                let Address::Tcp(address) = local_address(status) else { panic!("listeners are on TCP") };
+                (name, address)
+            })
+            .collect()
+    }
+
     /// The admin interface.
     pub fn admin(&self) -> &Address {
         &self.admin
@@ -85,12 +101,17 @@ impl Envoy {
     /// The kernel spreads connections over the workers. Which one took a connection shows in the listener's counters
     /// for each worker, so nothing else may connect meanwhile.
     pub fn connection_to_each_worker(&self) -> Vec<Connection> {
+        self.connection_to_each_worker_at("ingress", &self.listener)
+    }
+
+    /// The same at any listener, by its `stat_prefix` and address.
+    pub fn connection_to_each_worker_at(&self, listener: &str, address: &Address) -> Vec<Connection> {
         let mut found: Vec<Option<Connection>> = (0..Self::WORKERS).map(|_| None).collect();
         crate::poll("a connection to each worker", Duration::from_secs(20), || {
-            let before = self.connections_by_worker();
-            let connection = self.connect();
+            let before = self.connections_by_worker(listener);
+            let connection = Connection::open(address).expect("a connection to Envoy");
             let after = crate::poll("Envoy counts the connection", START, || {
-                Some(self.connections_by_worker()).filter(|now| *now != before)
+                Some(self.connections_by_worker(listener)).filter(|now| *now != before)
             });
             let taken: Vec<usize> = (0..Self::WORKERS).filter(|&w| after[w] > before[w]).collect();
             assert_eq!(taken.len(), 1, "something else connects to Envoy");
@@ -107,7 +128,12 @@ impl Envoy {
 
     /// All counters and gauges.
     pub fn stats(&self) -> Vec<(String, u64)> {
-        let text = self.ask_admin("GET", "/stats").text();
+        self.stats_like("")
+    }
+
+    /// Counters and gauges in whose name this regular expression is found.
+    pub fn stats_like(&self, pattern: &str) -> Vec<(String, u64)> {
+        let text = self.ask_admin("GET", &format!("/stats?filter={pattern}")).text();
         let parse = |line: &str| {
             let (name, value) = line.rsplit_once(": ")?;
             Some((name.to_owned(), value.parse().ok()?))
@@ -127,10 +153,10 @@ impl Envoy {
         answer.unwrap_or_else(|e| panic!("Envoy's admin interface: {e}"))
     }
 
-    fn connections_by_worker(&self) -> Vec<u64> {
+    fn connections_by_worker(&self, listener: &str) -> Vec<u64> {
         let stats = self.stats();
         let of = |worker: usize| {
-            let name = format!("listener.ingress.worker_{worker}.downstream_cx_total");
+            let name = format!("listener.{listener}.worker_{worker}.downstream_cx_total");
             stats.iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| *value)
         };
         (0..Self::WORKERS).map(of).collect()
@@ -146,11 +172,15 @@ impl Envoy {
 
     fn find_listener(&self) -> Address {
         let answer = self.ask_admin("GET", "/listeners?format=json").json();
-        let address = &answer["listener_statuses"][0]["local_address"]["socket_address"];
-        let (ip, port) = (address["address"].as_str(), address["port_value"].as_u64());
-        let address = format!("{}:{}", ip.expect("the listener's IP"), port.expect("the listener's port"));
-        Address::Tcp(address.parse().expect("the listener's address"))
+        local_address(&answer["listener_statuses"][0])
     }
+}
+
+fn local_address(status: &Value) -> Address {
+    let address = &status["local_address"]["socket_address"];
+    let (ip, port) = (address["address"].as_str(), address["port_value"].as_u64());
+    let address = format!("{}:{}", ip.expect("the listener's IP"), port.expect("the listener's port"));
+    Address::Tcp(address.parse().expect("the listener's address"))
 }
 
 struct Launched {
@@ -168,6 +198,8 @@ impl Launched {
         let mut command = Command::new(Programs::envoy());
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin_file);
         command.args(["--concurrency", &Self::concurrency(), "--disable-hot-restart", "--log-level", "info"]);
+        // Access logs of files wait ten seconds otherwise.
+        command.args(["--file-flush-interval-msec", "100"]);
         command.args(["--service-node", name, "--service-cluster", "svidgate-tests"]);
         Self { process: Process::start(name, command, folder), admin_file }
     }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// Serves one body after the other at `/v1/snapshot`: each once, then it holds requests until the next is set.
+/// Serves one body after the other at `/v1/snapshot`: each once, then it holds requests until the next is set. Who has
+/// nothing yet gets the body at once.
 #[derive(Debug)]
 pub struct FakeController {
     state: Arc<(Mutex<State>, Condvar)>,
@@ -55,20 +56,26 @@ impl FakeController {
 fn serve(stream: UnixStream, state: &(Mutex<State>, Condvar)) {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
+    let mut has_one = false;
     while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-        if line == "\r\n" && answer(reader.get_mut(), state).is_err() {
+        has_one |= line.to_ascii_lowercase().starts_with("if-none-match:");
+        if line == "\r\n" && answer(reader.get_mut(), state, std::mem::take(&mut has_one)).is_err() {
             return;
         }
         line.clear();
     }
 }
 
-fn answer(stream: &mut UnixStream, (state, changed): &(Mutex<State>, Condvar)) -> std::io::Result<()> {
+fn answer(
+    stream: &mut UnixStream,
+    (state, changed): &(Mutex<State>, Condvar),
+    has_one: bool,
+) -> std::io::Result<()> {
     let mut state = state.lock().expect("the state");
     state.requests += 1;
-    let (mut state, _) =
-        changed.wait_timeout_while(state, HOLD, |state| state.given == state.version).expect("the state");
-    if state.given == state.version {
+    let nothing_new = |state: &mut State| has_one && state.given == state.version;
+    let (mut state, _) = changed.wait_timeout_while(state, HOLD, nothing_new).expect("the state");
+    if nothing_new(&mut state) {
         return stream.write_all(b"HTTP/1.1 304 Not Modified\r\n\r\n");
     }
     state.given = state.version;

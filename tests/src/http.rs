@@ -31,10 +31,14 @@ impl Request {
         Self::new("GET", target)
     }
 
-    /// A request with any method.
+    /// A request with any method, with a `host` header.
     pub fn new(method: &str, target: &str) -> Self {
+        Self::bare(method, target).header("host", "svidgate.test")
+    }
+
+    /// A request with any method and no header at all.
+    pub fn bare(method: &str, target: &str) -> Self {
         Self { method: method.to_owned(), target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
-            .header("host", "svidgate.test")
     }
 
     /// Adds a header behind those that are there.
@@ -55,6 +59,17 @@ impl Request {
         self.header("content-length", length)
     }
 
+    /// Sends an empty body in chunks, with these trailers behind it.
+    pub fn trailers(self, trailers: &[(&str, &str)]) -> Self {
+        let mut request = self.header("transfer-encoding", "chunked");
+        request.body = b"0\r\n".to_vec();
+        for (name, value) in trailers {
+            request.body.extend(format!("{name}: {value}\r\n").into_bytes());
+        }
+        request.body.extend_from_slice(b"\r\n");
+        request
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
@@ -71,7 +86,8 @@ impl Request {
 pub struct Response {
     /// Status code.
     pub status: u16,
-    headers: Vec<(String, Vec<u8>)>,
+    /// Headers in order.
+    pub headers: Vec<(String, Vec<u8>)>,
     /// Body, already taken out of its chunks.
     pub body: Vec<u8>,
 }
@@ -133,18 +149,25 @@ impl Connection {
         Ok(Self { stream, unread: Vec::new() })
     }
 
+    /// Over a stream that is connected already, such as TLS.
+    pub fn over(stream: impl Read + Write + Send + 'static) -> Self {
+        Self { stream: Box::new(stream), unread: Vec::new() }
+    }
+
     /// Sends a request and reads the answer.
     pub fn send(&mut self, request: &Request) -> io::Result<Response> {
-        self.send_raw(&request.bytes())
+        self.stream.write_all(&request.bytes())?;
+        self.stream.flush()?;
+        self.read_response(&request.method)
     }
 
-    /// Sends bytes as they are and reads one answer.
+    /// Sends bytes as they are and reads one answer, as to a GET.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<Response> {
         self.stream.write_all(bytes)?;
-        self.read_response()
+        self.read_response("GET")
     }
 
-    fn read_response(&mut self) -> io::Result<Response> {
+    fn read_response(&mut self, method: &str) -> io::Result<Response> {
         let (status, headers) = loop {
             if let Some((length, status, headers)) = parse_head(&self.unread)? {
                 self.unread.drain(..length);
@@ -153,6 +176,10 @@ impl Connection {
             self.read_more()?;
         };
         let mut response = Response { status, headers, body: Vec::new() };
+        let bodiless = method == "HEAD" || status < 200 || (method == "CONNECT" && status < 300);
+        if bodiless {
+            return Ok(response);
+        }
         if response.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
             response.body = self.read_chunks()?;
         } else if let Some(length) = response.header("content-length") {
@@ -167,11 +194,13 @@ impl Connection {
             let line = self.take_line()?;
             let size = usize::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
                 .map_err(invalid)?;
-            body.extend(self.take(size)?);
-            self.take_line()?;
             if size == 0 {
+                // Trailers, if any, and the empty line.
+                while !self.take_line()?.is_empty() {}
                 return Ok(body);
             }
+            body.extend(self.take(size)?);
+            self.take_line()?;
         }
     }
 
@@ -230,4 +259,4 @@ fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 }
 
 /// No answer of these tests takes this long; a hang becomes an error.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -20,14 +20,18 @@ mod envoy;
 mod fake_controller;
 mod folder;
 mod forge;
+mod hive;
 mod http;
 mod load;
+pub mod pki;
 mod poll;
 mod process;
 mod programs;
+mod recorder;
 pub mod scenarios;
 mod slice;
 mod spire;
+pub mod table;
 mod upstream;
 mod workload;
 
@@ -38,11 +42,13 @@ pub use envoy::Envoy;
 pub use fake_controller::FakeController;
 pub use folder::Folder;
 pub use forge::Forged;
+pub use hive::Hive;
 pub use http::{Address, Connection, Request, Response};
 pub use load::{Load, Report};
-pub use poll::{Stopwatch, poll, within};
+pub use poll::{Stopwatch, now, poll, within};
 pub use process::Process;
 pub use programs::{Programs, free_port};
+pub use recorder::{Recorder, Seen};
 pub use slice::{
     AUDIENCE, CLIENT_ID, OTHER_ID, Slice, TRUST_DOMAIN, TrustSource, assert_admitted, identities,
 };

@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the one place of the harness that reads the clock and pauses")]
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Asks until `condition` gives a value, and returns it.
 ///
@@ -26,6 +26,11 @@ pub fn within<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>) -
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// The time of day, for what carries dates: certificates and tokens.
+pub fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A moment, and the time since.

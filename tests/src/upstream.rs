@@ -8,16 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::recorder::Recorder;
+
 /// A server on a free port of this process. It answers 200 with
-/// `{"method", "path", "headers": [[name, value], …], "body_bytes"}`.
+/// `{"method", "path", "headers": [[name, value], …], "body_bytes"}`, takes every `upgrade`, and notes what it gets.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
     requests: Arc<AtomicU64>,
+    recorder: Recorder,
     // Dropping it ends the server.
     _runtime: tokio::runtime::Runtime,
 }
@@ -34,13 +38,19 @@ impl Upstream {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let requests = Arc::new(AtomicU64::new(0));
-        runtime.spawn(serve(listener, Arc::clone(&requests)));
-        Self { address, requests, _runtime: runtime }
+        let recorder = Recorder::default();
+        runtime.spawn(serve(listener, Arc::clone(&requests), recorder.clone()));
+        Self { address, requests, recorder, _runtime: runtime }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it got.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Number of requests that have reached it: a refused one must not.
@@ -49,33 +59,50 @@ impl Upstream {
     }
 }
 
-async fn serve(listener: TcpListener, requests: Arc<AtomicU64>) {
+async fn serve(listener: TcpListener, requests: Arc<AtomicU64>, recorder: Recorder) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
-        let requests = Arc::clone(&requests);
+        let (requests, recorder) = (Arc::clone(&requests), recorder.clone());
         let service = service_fn(move |request| {
             requests.fetch_add(1, Ordering::SeqCst);
-            echo(request)
+            echo(request, recorder.clone())
         });
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
-        );
+        let connection =
+            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(connection.with_upgrades());
     }
 }
 
-async fn echo(request: hyper::Request<Incoming>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+async fn echo(request: Request<Incoming>, recorder: Recorder) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
+    if head.method == Method::CONNECT || head.headers.contains_key("upgrade") {
+        recorder.note(&head, None);
+        return Ok(switch(&head.headers));
+    }
     let headers: Vec<_> = head
         .headers
         .iter()
         .map(|(n, v)| json!([n.as_str(), String::from_utf8_lossy(v.as_bytes())]))
         .collect();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let body = body.collect().await.ok();
+    recorder.note(&head, body.as_ref().and_then(|body| body.trailers()));
+    let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let seen = json!({
         "method": head.method.as_str(),
         "path": head.uri.to_string(),
         "headers": headers,
         "body_bytes": body.len(),
     });
-    Ok(hyper::Response::new(Full::new(Bytes::from(seen.to_string()))))
+    Ok(Response::new(Full::new(Bytes::from(seen.to_string()))))
+}
+
+/// Takes what was asked for; the test ends the connection.
+fn switch(headers: &HeaderMap) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::default());
+    if let Some(protocol) = headers.get("upgrade") {
+        *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        answer.headers_mut().insert("connection", "upgrade".parse().expect("a header"));
+        answer.headers_mut().insert("upgrade", protocol.clone());
+    }
+    answer
 }

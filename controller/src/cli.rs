@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, ConfigError, Environment, LogFormat};
-use crate::{check, dev, explain, logging, printable, run, status, token};
+use crate::{check, dev, explain, logging, printable, revoke, run, schema, status, token};
 
 /// SPIFFE identity for Envoy: takes trust bundles from SPIRE and pushes them to every filter.
 #[derive(Debug, Parser)]
@@ -32,9 +32,15 @@ enum Command {
     /// Show which Envoys hold which revision.
     #[command(after_help = STATUS_HELP)]
     Status(status::StatusArgs),
+    /// Refuse a key, a token or a subject at every Envoy, from now on.
+    #[command(after_help = revoke::HELP)]
+    Revoke(revoke::RevokeArgs),
     /// Check settings of the controller and of the plugin, without running anything.
     #[command(after_help = CHECK_HELP)]
     Check(check::CheckArgs),
+    /// Print what may stand in settings, as JSON Schema or as a reference.
+    #[command(after_help = schema::HELP)]
+    Schema(schema::SchemaArgs),
     /// Say why a token is refused, step by step as the filter goes.
     #[command(after_help = explain::HELP)]
     Explain(explain::ExplainArgs),
@@ -119,7 +125,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         }
         Command::Token(args) => block_on(token::run(args)),
         Command::Status(args) => block_on(status::run(args)),
+        Command::Revoke(args) => block_on(revoke::run(args)),
         Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Explain(args) => explain::run(&args),
     }
 }
@@ -157,8 +165,11 @@ Examples:
   A token is refused, but why?
     svidgate explain --plugin /etc/svidgate/plugin.json < token
 
-  Before an old signing key is revoked: do all Envoys hold the new one?
+  Before a new signing key is activated: do all Envoys hold it?
     svidgate status
+
+  A token leaked
+    svidgate revoke token < token
 
 Exit status: 0 fine, 64 wrong settings or arguments, 1 anything else;
 `explain` has more.";
@@ -176,6 +187,13 @@ Settings (YAML), with their defaults:
     mode: \"0660\"
     # Users that may connect, on top of the mode; no default
     allowed_uids: [0, 101]
+    # The operator's own socket, for `svidgate revoke`; no default
+    admin_socket: /run/svidgate/admin.sock
+  revocations:
+    # A list that is read each second; no default
+    file: /etc/svidgate/revocations.yaml
+    # Where what `svidgate revoke` says outlives the controller
+    state_file: /var/lib/svidgate/revocations.json
   log:
     format: json  # or text
     level: info   # error, warn, info, debug, trace
@@ -183,6 +201,8 @@ Settings (YAML), with their defaults:
 The environment overrides the file:
   SVIDGATE_WORKLOAD_API_SOCKET  SVIDGATE_SERVER_SOCKET  SVIDGATE_SERVER_MODE
   SVIDGATE_SERVER_ALLOWED_UIDS (0,101)  SVIDGATE_LOG_FORMAT  SVIDGATE_LOG_LEVEL
+  SVIDGATE_SERVER_ADMIN_SOCKET  SVIDGATE_REVOCATIONS_FILE
+  SVIDGATE_REVOCATIONS_STATE_FILE
 
 The same socket has /status /health /readyz /livez /metrics:
   curl --unix-socket /run/svidgate/controller.sock http://localhost/health
@@ -194,8 +214,12 @@ Examples:
   svidgate status
   svidgate status --socket /tmp/svidgate/controller.sock --json | jq .summary
 
-A subscriber is `current` when it enforces the revision in force. When all are,
-an old key can be revoked without refusing anyone who holds a new token.";
+A subscriber is `current` when it enforces the revision in force. AGE is the
+time since the sources were last known to stand behind what it enforces.
+
+Rotation: activate a new signing key when it is held by all subscribers. Take an
+old one out of the bundle when no token that it signed is alive; then every
+subscriber is `current` again and no line shows it any more.";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -225,7 +249,18 @@ mod tests {
         let mut command = Cli::command();
         command.clone().debug_assert();
         let help = command.render_help().to_string();
-        for word in ["run", "dev", "token", "status", "check", "explain", "Examples:", "Exit status"] {
+        for word in [
+            "run",
+            "dev",
+            "token",
+            "status",
+            "revoke",
+            "check",
+            "schema",
+            "explain",
+            "Examples:",
+            "Exit status",
+        ] {
             assert!(help.contains(word), "{word}");
         }
         for variable in config::VARIABLES {
@@ -233,7 +268,7 @@ mod tests {
         }
         assert!(RUN_HELP.contains(config::DEFAULT_SERVER_SOCKET));
         // Wider lines are folded on a common terminal, and a folded command cannot be copied.
-        for help in [EXAMPLES, RUN_HELP, STATUS_HELP, CHECK_HELP, explain::HELP] {
+        for help in [EXAMPLES, RUN_HELP, STATUS_HELP, CHECK_HELP, schema::HELP, explain::HELP, revoke::HELP] {
             assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         }
     }

@@ -1,4 +1,4 @@
-//! `svidgate run`: source, store and server in one process, from start to a graceful end.
+//! `svidgate run`: sources, store and server in one process, from start to a graceful end.
 
 use std::sync::Arc;
 
@@ -7,15 +7,17 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::config::Config;
-use crate::serve::{self, Socket};
+use crate::serve::{self, Admin, Socket};
+use crate::source::revocations::Revoker;
 use crate::source::{self, workload_api};
 use crate::store::Store;
 
 /// Runs until SIGTERM or SIGINT. A second signal ends the process at once.
 ///
 /// # Errors
-/// When the socket cannot be bound, or a part ends that should not.
+/// When a socket cannot be bound, a list of revocations is there and cannot be used, or a part ends that should not.
 pub async fn until_signal(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
@@ -29,13 +31,23 @@ pub async fn until_signal(config: Config) -> anyhow::Result<()> {
 /// As for [`until_signal`].
 pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let socket = Socket::bind(&config.server).await?;
+    let admin_socket = match &config.server.admin_socket {
+        Some(path) => Some(Socket::bind_admin(path).await?),
+        None => None,
+    };
+    // Before anything is served: no filter may get a state in which what was revoked is not. After the sockets are ours: a
+    // predecessor that ends may have changed the list until then.
+    let limits = svidgate_snapshot::Limits::default();
+    let store = Arc::new(Store::new(limits));
+    let revoker = Revoker::start(&config.revocations, limits, Arc::clone(&store), clock::unix_millis())?;
+    let admin = admin_socket.zip(revoker.clone()).map(|(socket, revoker)| Admin { socket, revoker });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         socket = %socket.path().display(),
+        admin_socket = admin.as_ref().map(|admin| admin.socket.path().display().to_string()),
         workload_api = config.workload_api.address(),
         "svidgate serves snapshots"
     );
-    let store = Arc::new(Store::new(svidgate_snapshot::Limits::default()));
     let bundles = tokio::spawn(workload_api::run(
         config.workload_api.endpoint,
         config.workload_api.probe,
@@ -43,10 +55,19 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
         Arc::clone(&store),
         stop.clone(),
     ));
-    let served = serve::run(socket, store, stop.clone()).await;
+    let revocations = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            if let Some(revoker) = revoker {
+                revoker.run(stop).await;
+            }
+        }
+    });
+    let served = serve::run(socket, admin, store, stop.clone()).await;
     stop.cancel();
     served.context("the server ended")?;
     bundles.await.context("the source ended")?;
+    revocations.await.context("the source of revocations ended")?;
     tracing::info!("svidgate ended");
     Ok(())
 }

@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 
 use crate::config::DEFAULT_SERVER_SOCKET;
 use crate::printable::{escaped, json};
-use crate::serve::report::{Report, SubscriberStatus, TrustDomain};
+use crate::serve::report::{KeyHolders, Report, SubscriberStatus, TrustDomain};
 
 /// Arguments of `svidgate status`.
 #[derive(Debug, Args)]
@@ -82,10 +82,12 @@ fn table(report: &Report) -> String {
     if others > 0 {
         out.push(format!("refused bundle {others} more, which are not listed"));
     }
+    out.extend(revocations(report));
     out.push(String::new());
     if !report.subscribers.is_empty() {
         out.extend(subscribers(&report.subscribers));
         out.push(String::new());
+        out.extend(keys(report));
     }
     out.push(verdict(report));
     out.join("\n")
@@ -116,7 +118,8 @@ fn trust_domains(domains: &[TrustDomain]) -> Vec<String> {
 }
 
 fn subscribers(subscribers: &[SubscriberStatus]) -> Vec<String> {
-    let header = ["NODE", "INSTANCE", "PLUGIN", "REVISION", "STATE", "SEEN", "HELD"].map(str::to_owned);
+    let header = ["NODE", "INSTANCE", "PLUGIN", "REVISION", "STATE", "AGE", "REVOKED", "SEEN", "HELD"];
+    let header = header.map(str::to_owned);
     let mut rows = vec![header];
     for subscriber in subscribers {
         let state = match (&subscriber.revision, subscriber.current) {
@@ -130,6 +133,8 @@ fn subscribers(subscribers: &[SubscriberStatus]) -> Vec<String> {
             escaped(&subscriber.plugin_version),
             subscriber.revision.as_deref().map_or_else(|| "-".to_owned(), short),
             state.to_owned(),
+            subscriber.observed_age_seconds.map_or_else(|| "-".to_owned(), age),
+            subscriber.revocations.map_or_else(|| "-".to_owned(), |count| count.to_string()),
             if subscriber.held > 0 {
                 "now".to_owned()
             } else {
@@ -139,6 +144,64 @@ fn subscribers(subscribers: &[SubscriberStatus]) -> Vec<String> {
         ]);
     }
     aligned(&rows)
+}
+
+fn revocations(report: &Report) -> Vec<String> {
+    let list = &report.revocations;
+    let mut out = Vec::new();
+    if let Some(changed_at) = &list.changed_at {
+        out.push(format!(
+            "revoked        {} keys, {} tokens, {} subjects; changed {}",
+            list.kids,
+            list.jtis,
+            list.subjects,
+            escaped(changed_at)
+        ));
+    }
+    if let Some(error) = &list.file_error {
+        out.push(format!("revoked        the file is not taken: {}", escaped(error)));
+    }
+    out
+}
+
+/// Which keys are held by how many: all of them while they are few, else those that need a look.
+fn keys(report: &Report) -> Vec<String> {
+    let all = report.summary.subscribers;
+    let needs_a_look = |key: &&KeyHolders| !key.in_force || key.revoked || key.held_by < all;
+    let shown: Vec<&KeyHolders> = if report.keys.len() <= MAX_KEYS {
+        report.keys.iter().collect()
+    } else {
+        report.keys.iter().filter(needs_a_look).take(MAX_KEYS).collect()
+    };
+    let mut out: Vec<String> = shown.iter().map(|key| holders(key, all)).collect();
+    let others = report.keys.len().saturating_sub(shown.len());
+    let hidden = report.keys.iter().filter(needs_a_look).count().saturating_sub(shown.len());
+    if others > 0 && hidden == 0 {
+        out.push(format!("{others} other keys: held by all"));
+    } else if others > 0 {
+        out.push(format!("{others} other keys, {hidden} of them not held by all: see --json"));
+    }
+    let unknown = report.revisions.iter().filter(|revision| revision.kids.is_none());
+    let unknown = unknown.map(|revision| revision.subscribers).fold(0, usize::saturating_add);
+    if unknown > 0 {
+        out.push(format!(
+            "{unknown} subscribers hold a revision that this controller does not know, counted as without"
+        ));
+    }
+    if !out.is_empty() {
+        out.push(String::new());
+    }
+    out
+}
+
+fn holders(key: &KeyHolders, all: usize) -> String {
+    let note = match (key.in_force, key.revoked) {
+        (_, true) => " (revoked)",
+        (true, false) => "",
+        (false, false) => " (no longer in the bundle)",
+    };
+    let (kid, domain) = (escaped(&key.kid), escaped(&key.trust_domain));
+    format!("key {kid} of {domain}: held by {} of {all} subscribers{note}", key.held_by)
 }
 
 fn verdict(report: &Report) -> String {
@@ -156,7 +219,7 @@ fn verdict(report: &Report) -> String {
 }
 
 /// Columns of equal width, two spaces apart.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -179,6 +242,9 @@ fn age(seconds: f64) -> String {
     if seconds < 120.0 { format!("{seconds:.1}s") } else { format!("{:.0}m", (seconds / 60.0).floor()) }
 }
 
+/// About a screen.
+const MAX_KEYS: usize = 20;
+
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The table of subscribers is bounded at 100,000 entries of at most 1 KiB.
@@ -200,16 +266,62 @@ mod tests {
                 "current": true, "sequence": null, "ignored_keys": [{"kid": "twice", "reason": "two keys"}]}],
             "refused_bundles": [], "refused_bundles_total": 0,
             "summary": {"subscribers": count, "current": current, "behind": count - current, "without": 0, "held": 1},
+            "revocations": {"kids": 1, "jtis": 2, "subjects": 3, "changed_at": "2025-11-25T11:30:00Z", "file_error": null},
+            "keys": [
+                {"trust_domain": "a.test", "kid": "k\u{1b}[2J", "in_force": true, "revoked": false, "held_by": 1},
+                {"trust_domain": "a.test", "kid": "old", "in_force": false, "revoked": false, "held_by": 1},
+                {"trust_domain": "a.test", "kid": "stolen", "in_force": true, "revoked": true, "held_by": 2},
+            ],
+            "revisions": [{"revision": "cd".repeat(32), "in_force": false, "subscribers": 1, "kids": null, "revocations": null}],
             "subscribers": subscribers,
         }))
         .unwrap()
+    }
+
+    fn many(count: usize, behind: usize) -> Report {
+        let mut report = report(json!([]));
+        report.summary.subscribers = 3;
+        report.revisions.clear();
+        report.keys = (0..count)
+            .map(|number| KeyHolders {
+                trust_domain: "a.test".to_owned(),
+                kid: number.to_string(),
+                in_force: true,
+                revoked: false,
+                held_by: if number < behind { 2 } else { 3 },
+            })
+            .collect();
+        report
+    }
+
+    #[test]
+    fn of_many_keys_those_are_shown_that_not_all_hold() {
+        assert_eq!(keys(&many(20, 0)).len(), 21, "few are all shown, and an empty line");
+        assert_eq!(keys(&many(1000, 0)), ["1000 other keys: held by all", ""]);
+        let shown = keys(&many(1000, 1));
+        assert_eq!(shown, ["key 0 of a.test: held by 2 of 3 subscribers", "999 other keys: held by all", ""]);
+        let shown = keys(&many(1000, 50));
+        assert_eq!(shown.len(), 22);
+        assert_eq!(shown[20], "980 other keys, 30 of them not held by all: see --json");
+    }
+
+    #[test]
+    fn a_report_of_an_older_controller_is_read() {
+        let mut value = serde_json::to_value(report(json!([]))).unwrap();
+        for added in ["revocations", "keys", "revisions"] {
+            value.as_object_mut().unwrap().remove(added).unwrap();
+        }
+        value["subscribers"] = json!([{"node": "n", "instance": "", "plugin_version": "", "revision": null,
+            "current": false, "last_seen_seconds": 0.0, "held": 1}]);
+        let text = table(&serde_json::from_value(value).unwrap());
+        assert!(text.contains("without  -    -  "), "{text}");
     }
 
     #[test]
     fn the_table_tells_who_holds_what_and_obeys_no_control_characters() {
         let shown = table(&report(json!([
             {"node": "envoy-1", "instance": "in", "plugin_version": "0.1.0", "revision": "ab".repeat(32),
-             "current": true, "last_seen_seconds": 0.0, "held": 1},
+             "current": true, "observed_age_seconds": 12.5, "revocations": 6, "last_seen_seconds": 0.0, "held": 1},
             {"node": "envoy-longer", "instance": "in", "plugin_version": "0.1.0", "revision": "cd".repeat(32),
              "current": false, "last_seen_seconds": 200.0, "held": 0},
         ])));
@@ -222,10 +334,16 @@ mod tests {
              TRUST DOMAIN  SEEN      KEYS\n\
              a.test        0.2s ago  k\\u{1b}[2J\n\
              ignored key    twice of a.test: two keys\n\
+             revoked        1 keys, 2 tokens, 3 subjects; changed 2025-11-25T11:30:00Z\n\
              \n\
-             NODE          INSTANCE  PLUGIN  REVISION      STATE    SEEN    HELD\n\
-             envoy-1       in        0.1.0   abababababab  current  now     1\n\
-             envoy-longer  in        0.1.0   cdcdcdcdcdcd  behind   3m ago  0\n\
+             NODE          INSTANCE  PLUGIN  REVISION      STATE    AGE    REVOKED  SEEN    HELD\n\
+             envoy-1       in        0.1.0   abababababab  current  12.5s  6        now     1\n\
+             envoy-longer  in        0.1.0   cdcdcdcdcdcd  behind   -      -        3m ago  0\n\
+             \n\
+             key k\\u{1b}[2J of a.test: held by 1 of 2 subscribers\n\
+             key old of a.test: held by 1 of 2 subscribers (no longer in the bundle)\n\
+             key stolen of a.test: held by 2 of 2 subscribers (revoked)\n\
+             1 subscribers hold a revision that this controller does not know, counted as without\n\
              \n\
              1 of 2 subscribers enforce the newest revision; 1 are behind, 0 have none."
         );
@@ -240,6 +358,9 @@ mod tests {
             "trust_domains": [{"trust_domain": evil, "kids": [evil], "observed_age_seconds": 0.25, "current": true,
                 "sequence": null, "ignored_keys": [{"kid": evil, "reason": evil}]}],
             "refused_bundles": [{"name": evil, "reason": evil, "left_out": true}], "refused_bundles_total": 3,
+            "revocations": {"kids": 1, "jtis": 0, "subjects": 0, "changed_at": evil, "file_error": evil},
+            "keys": [{"trust_domain": evil, "kid": evil, "in_force": true, "revoked": false, "held_by": 1}],
+            "revisions": [{"revision": evil, "in_force": true, "subscribers": 1, "kids": {evil: [evil]}, "revocations": 1}],
             "summary": {"subscribers": 1, "current": 0, "behind": 1, "without": 0, "held": 0},
             "subscribers": [{"node": evil, "instance": evil, "plugin_version": evil, "revision": evil,
                 "current": false, "last_seen_seconds": 0.0, "held": 0}],

@@ -15,7 +15,7 @@ pub struct Variable {
 }
 
 /// Every variable that `svidgate run` reads, apart from the standard's own `SPIFFE_ENDPOINT_SOCKET`.
-pub const VARIABLES: [Variable; 6] = [
+pub const VARIABLES: [Variable; 9] = [
     Variable::text("SVIDGATE_WORKLOAD_API_SOCKET", "workload_api", "socket"),
     Variable::text("SVIDGATE_SERVER_SOCKET", "server", "socket"),
     Variable::text("SVIDGATE_SERVER_MODE", "server", "mode"),
@@ -25,6 +25,9 @@ pub const VARIABLES: [Variable; 6] = [
         field: "allowed_uids",
         kind: Kind::Numbers,
     },
+    Variable::text("SVIDGATE_SERVER_ADMIN_SOCKET", "server", "admin_socket"),
+    Variable::text("SVIDGATE_REVOCATIONS_FILE", "revocations", "file"),
+    Variable::text("SVIDGATE_REVOCATIONS_STATE_FILE", "revocations", "state_file"),
     Variable::text("SVIDGATE_LOG_FORMAT", "log", "format"),
     Variable::text("SVIDGATE_LOG_LEVEL", "log", "level"),
 ];
@@ -93,7 +96,7 @@ impl Overridden {
         // A section of another type is an error of the file, reported when it is read.
         if let Some(section) = section.as_object_mut() {
             section.insert(variable.field.to_owned(), value);
-            self.0.insert(format!("{}.{}", variable.section, variable.field), variable.name);
+            self.0.insert(variable.setting(), variable.name);
         }
     }
 }
@@ -101,6 +104,12 @@ impl Overridden {
 impl Variable {
     const fn text(name: &'static str, section: &'static str, field: &'static str) -> Self {
         Self { name, section, field, kind: Kind::Text }
+    }
+
+    /// Path of the setting that it overrides.
+    #[must_use]
+    pub fn setting(&self) -> String {
+        format!("{}.{}", self.section, self.field)
     }
 
     fn is_set(&self, root: &Map<String, Value>) -> bool {

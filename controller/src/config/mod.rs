@@ -12,7 +12,10 @@ use std::path::Path;
 use thiserror::Error;
 
 pub use environment::{Environment, VARIABLES, Variable};
-pub use settings::{Config, DEFAULT_SERVER_SOCKET, Log, LogFormat, Server, WorkloadApi};
+pub use settings::{
+    Config, DEFAULT_ADMIN_SOCKET, DEFAULT_SERVER_SOCKET, DEFAULT_STATE_FILE, Log, LogFormat, Revocations,
+    Server, WorkloadApi,
+};
 pub use yaml::{from_str as yaml_from_str, read as read_yaml};
 
 /// What is wrong with the settings. The process ends with exit status 64.

@@ -17,6 +17,8 @@ pub struct Config {
     pub workload_api: WorkloadApi,
     /// Where filters get them.
     pub server: Server,
+    /// What is revoked.
+    pub revocations: Revocations,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -51,6 +53,17 @@ pub struct Server {
     pub mode: u32,
     /// Users that may connect, by the kernel's word on the peer; `None` leaves it to the mode.
     pub allowed_uids: Option<BTreeSet<u32>>,
+    /// Absolute path of the operator's Unix socket, by which revocations are made; none without it.
+    pub admin_socket: Option<PathBuf>,
+}
+
+/// Where revocations come from, and where they outlive the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// A YAML or JSON file that is watched.
+    pub file: Option<PathBuf>,
+    /// Where revocations made over the admin socket are kept; there whenever that socket is.
+    pub state_file: Option<PathBuf>,
 }
 
 /// Logging.
@@ -90,6 +103,10 @@ impl Config {
 /// Under `/run`, which is empty after a boot and on which no socket file can outlive it. Envoy's cluster and
 /// `svidgate status` name the same path.
 pub const DEFAULT_SERVER_SOCKET: &str = "/run/svidgate/controller.sock";
+/// Where `svidgate revoke` looks for the admin socket. The controller has none unless it is configured.
+pub const DEFAULT_ADMIN_SOCKET: &str = "/run/svidgate/admin.sock";
+/// Not under `/run`: a boot must take no revocation back.
+pub const DEFAULT_STATE_FILE: &str = "/var/lib/svidgate/revocations.json";
 
 impl Default for Log {
     /// JSON because a container's log is read by machines first; `info` tells each change of state and no more.
@@ -113,8 +130,27 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         ),
         server,
     );
+    let revocations = root.object(
+        field!(
+            "revocations",
+            "Keys, tokens and subjects that are refused although they verify, pushed to every filter at once. Two \
+             sources are joined: a file, and what `svidgate revoke` says over `server.admin_socket`."
+        ),
+        revocations,
+    );
     let log = root.object(field!("log", "What is written to standard error."), log);
-    Some(Config { workload_api: workload_api?, server: server?, log: log? })
+    let (server, mut revocations) = (server?, revocations?);
+    if server.admin_socket.is_some() && revocations.state_file.is_none() {
+        revocations.state_file = Some(PathBuf::from(DEFAULT_STATE_FILE));
+    }
+    if server.admin_socket.as_ref() == Some(&server.socket) {
+        root.error(
+            "server.admin_socket",
+            "is the same as server.socket, to which Envoy connects; take another path",
+        );
+        return None;
+    }
+    Some(Config { workload_api: workload_api?, server, revocations, log: log? })
 }
 
 fn workload_api(section: &mut Object<'_>) -> Option<WorkloadApi> {
@@ -160,7 +196,43 @@ fn server(section: &mut Object<'_>) -> Option<Server> {
         ),
         kind::new(uid, || Schema::Integer(0..=u64::from(u32::MAX))),
     );
-    Some(Server { socket: socket?, mode: mode?, allowed_uids: allowed_uids?.map(BTreeSet::from_iter) })
+    let admin_socket = section.optional(
+        field!(
+            "admin_socket",
+            "Where the operator's socket is made, by which `svidgate revoke` changes the list of revocations; none \
+             without this setting. Its mode is 0600, so only the controller's user and root may connect, and its folder \
+             must be as that of `socket`. `svidgate revoke` looks at /run/svidgate/admin.sock."
+        ),
+        socket_path(),
+    );
+    Some(Server {
+        socket: socket?,
+        mode: mode?,
+        allowed_uids: allowed_uids?.map(BTreeSet::from_iter),
+        admin_socket: admin_socket?,
+    })
+}
+
+fn revocations(section: &mut Object<'_>) -> Option<Revocations> {
+    let file = section.optional(
+        field!(
+            "file",
+            "A YAML or JSON file with a list of revocations, read each second. A change that cannot be used changes \
+             nothing and shows in /health, /status and metrics; at the start it must be there and good."
+        ),
+        file_path(),
+    );
+    let state_file = section.optional(
+        field!(
+            "state_file",
+            "Where revocations made over the admin socket are kept, so that no restart takes them back. Its folder must \
+             belong to root or to the controller's user, and nobody else may be able to write to it. With \
+             `server.admin_socket` the default is /var/lib/svidgate/revocations.json; without that socket, a file named \
+             here is still read."
+        ),
+        file_path(),
+    );
+    Some(Revocations { file: file?, state_file: state_file? })
 }
 
 fn log(section: &mut Object<'_>) -> Option<Log> {
@@ -201,13 +273,28 @@ fn socket_path() -> impl Kind<PathBuf> {
 fn read_socket_path(value: &Value) -> Result<PathBuf, String> {
     let text = string(value)?;
     let path = PathBuf::from(unix_path(&text));
-    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-    if !path.is_absolute() || !plain || path.file_name().is_none() {
+    if !is_plain(&path) {
         return Err(
             "expected an absolute path without `..`, such as /run/svidgate/controller.sock".to_owned()
         );
     }
     check_socket_length(&path).map(|()| path)
+}
+
+/// An absolute path for a file of ours.
+fn file_path() -> impl Kind<PathBuf> {
+    kind::new(
+        |value| {
+            let path = PathBuf::from(string(value)?);
+            if is_plain(&path) { Ok(path) } else { Err("expected an absolute path without `..`".to_owned()) }
+        },
+        || Schema::text("absolute path without `..`", "^/"),
+    )
+}
+
+fn is_plain(path: &Path) -> bool {
+    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    path.is_absolute() && plain && path.file_name().is_some()
 }
 
 /// The path in `unix:/path` or `unix:///path`; other text as it is.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use spiffe::transport::Endpoint;
 use tracing::level_filters::LevelFilter;
 
-use super::{Config, ConfigError, Environment, LogFormat, load};
+use super::{Config, ConfigError, Environment, LogFormat, Revocations, load};
 
 fn parse(yaml: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -47,7 +47,7 @@ fn every_error_is_reported_at_once_with_its_path() {
             "server.sockt: unknown field; did you mean `socket`?",
             "log.format: expected json or text",
             "log.level: expected a string, found a number",
-            "vault: unknown field; known here: log, server, workload_api",
+            "vault: unknown field; known here: log, revocations, server, workload_api",
         ]
     );
     assert_eq!(error.to_string().lines().count(), 8);
@@ -157,4 +157,42 @@ fn server_sockets_are_absolute_and_fit_the_kernels_limit() {
         let yaml = format!("{AGENT}server: {{mode: '{bad}'}}");
         assert!(parse(&yaml, &[]).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn the_admin_socket_is_off_unless_set_and_brings_a_state_file_with_it() {
+    let config = parse(AGENT, &[]).unwrap();
+    assert_eq!(config.server.admin_socket, None);
+    assert_eq!(config.revocations, Revocations::default());
+    let config = parse(&format!("{AGENT}server: {{admin_socket: /run/svidgate/admin.sock}}"), &[]).unwrap();
+    assert_eq!(config.server.admin_socket, Some(PathBuf::from("/run/svidgate/admin.sock")));
+    assert_eq!(config.revocations.state_file, Some(PathBuf::from("/var/lib/svidgate/revocations.json")));
+    let environment = [
+        ("SVIDGATE_SERVER_ADMIN_SOCKET", "/tmp/a.sock"),
+        ("SVIDGATE_REVOCATIONS_FILE", "/tmp/list.yaml"),
+        ("SVIDGATE_REVOCATIONS_STATE_FILE", "/tmp/state.json"),
+    ];
+    let config = parse(AGENT, &environment).unwrap();
+    assert_eq!(config.server.admin_socket, Some(PathBuf::from("/tmp/a.sock")));
+    assert_eq!(
+        config.revocations,
+        Revocations { file: Some("/tmp/list.yaml".into()), state_file: Some("/tmp/state.json".into()) }
+    );
+}
+
+#[test]
+fn envoy_does_not_reach_the_admin_socket_by_mistake_and_paths_are_absolute() {
+    let error = parse(
+        &format!(
+            "{AGENT}server: {{socket: /run/x.sock, admin_socket: /run/x.sock}}\nrevocations: {{file: l.yaml}}"
+        ),
+        &[],
+    );
+    assert_eq!(error.unwrap_err().mistakes, ["revocations.file: expected an absolute path without `..`"]);
+    let error =
+        parse(&format!("{AGENT}server: {{socket: /run/x.sock, admin_socket: 'unix:/run/x.sock'}}"), &[]);
+    assert_eq!(
+        error.unwrap_err().mistakes,
+        ["server.admin_socket: is the same as server.socket, to which Envoy connects; take another path"]
+    );
 }

@@ -17,7 +17,6 @@ use super::entry::Entry;
 use super::issuer::{Issuer, IssuerError, Settings};
 use super::key::KeyType;
 use super::service::{WorkloadApi, require_security_header};
-use crate::config::Server;
 use crate::serve::{Socket, SocketError};
 use crate::workload_api::pb::spiffe_workload_api_server::SpiffeWorkloadApiServer;
 
@@ -171,7 +170,7 @@ impl Drop for TrustDomainServer {
 }
 
 async fn bind(path: &Path, mode: u32) -> Result<Socket, SocketError> {
-    Socket::bind(&Server { socket: path.to_owned(), mode, allowed_uids: None }).await
+    Socket::bind_at(path, mode, None).await
 }
 
 /// The socket's connections as tonic takes them. The socket's file is removed when the stream is dropped.

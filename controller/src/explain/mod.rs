@@ -10,7 +10,7 @@ mod detail;
 mod keys;
 mod report;
 mod text;
-mod token;
+pub(crate) mod token;
 mod when;
 
 use std::io::Write as _;

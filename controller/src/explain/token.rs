@@ -7,8 +7,8 @@ use crate::config::ConfigError;
 
 /// The token, and whether it stood in an `Authorization` header.
 #[derive(Debug)]
-pub(super) struct Token {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Token {
+    pub(crate) bytes: Vec<u8>,
     pub(super) from_header: bool,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn read(argument: Option<&str>) -> Result<Token, Failure> {
 
 impl Token {
     /// Takes off what a shell or a copied header puts around a token; inside it nothing is changed.
-    pub(super) fn from_text(text: &[u8]) -> Self {
+    pub(crate) fn from_text(text: &[u8]) -> Self {
         let text = text.trim_ascii();
         let value = strip_word(text, b"authorization:").unwrap_or(text);
         match strip_word(value, b"bearer ") {
@@ -44,7 +44,7 @@ fn strip_word<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(word).then(|| rest.trim_ascii_start())
 }
 
-fn standard_input() -> std::io::Result<Vec<u8>> {
+pub(crate) fn standard_input() -> std::io::Result<Vec<u8>> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         let _ = writeln!(std::io::stderr(), "Paste the token, then press Enter and Ctrl-D.");

@@ -16,7 +16,7 @@ use super::SocketError;
 /// access list counts as well: what it grants beyond the owner shows in the bits of the group.
 ///
 /// Not checked: whether the owner root is another one than ours, as in a container with users of its own.
-pub(super) fn prepare(folder: &Path) -> Result<(), SocketError> {
+pub(crate) fn prepare(folder: &Path) -> Result<(), SocketError> {
     if let Some(above) = folder.parent() {
         walk(above)?;
         match DirBuilder::new().mode(0o755).create(folder) {

@@ -24,7 +24,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) 
 /// `200` while filters get a state that is good or was good lately, else `503`.
 pub(super) async fn health(State(app): State<App>) -> Response {
     let state = app.store.state();
-    let health = of(&state);
+    let health = of(&state).max(revocations(&state));
     let code = if health == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (code, Json(body(&state, health, clock::unix_millis()))).into_response()
 }
@@ -35,19 +35,25 @@ fn body(state: &store::State, health: Health, now: u64) -> Value {
         "timestamp": clock::rfc3339(now),
         "checks": {
             "workload_api": {
-                "status": health.as_str(),
+                "status": of(state).as_str(),
                 "phase": state.phase.as_str(),
                 "since": (state.since > 0).then(|| clock::rfc3339(state.since)),
                 "detail": state.detail,
                 "trust_domains": state.trust.len(),
                 "refused_bundles": state.refused.len(),
                 "left_out_bundles": state.left_out.len(),
+            },
+            "revocations": {
+                "status": revocations(state).as_str(),
+                "detail": state.revoked.as_ref().and_then(|revoked| revoked.file_error.as_deref()),
+                "entries": state.revoked.as_ref().map_or(0, |revoked| revoked.list.len()),
             }
         }
     })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// From good to bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Health {
     Healthy,
     /// An older state is in force and still good, or a part of the state is not in force.
@@ -73,6 +79,14 @@ fn of(state: &store::State) -> Health {
         Phase::Unreadable | Phase::Down | Phase::Connecting | Phase::NoIdentity | Phase::Stopped => {
             Health::Unhealthy
         }
+    }
+}
+
+/// An older list is in force while the file is bad.
+fn revocations(state: &store::State) -> Health {
+    match &state.revoked {
+        Some(revoked) if revoked.file_error.is_some() => Health::Degraded,
+        _ => Health::Healthy,
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric as _};
 use prometheus_client::registry::Registry;
 
-use super::report::{Report, seconds};
+use super::report::{Summary, seconds};
 use super::subscribers::Subscribers;
 use crate::clock;
 use crate::store::{Phase, Store};
@@ -40,7 +40,7 @@ impl Collector for Metrics {
         let now = clock::unix_millis();
         let state = self.store.state();
         let counters = state.counters;
-        let summary = Report::of(&self.store, &self.subscribers, now).summary;
+        let summary = Summary::now(&self.store, &self.subscribers, now);
         let out = &mut encoder;
 
         counter(out, "revisions", "Changes of the revision in force", self.store.revisions())?;
@@ -104,6 +104,27 @@ impl Collector for Metrics {
             "bundles_left_out",
             "Bundles for which the snapshot has no room: their trust domains are not in force",
             count(state.left_out.len()),
+        )?;
+        let revoked = state.revoked.clone().unwrap_or_default();
+        let counts = revoked.list.counts();
+        family(
+            out,
+            "revocations",
+            "Entries of the list of revocations in force",
+            "kind",
+            &[("kid", count(counts.kids)), ("jti", count(counts.jtis)), ("subject", count(counts.subjects))],
+        )?;
+        gauge(
+            out,
+            "revocations_file_bad",
+            "1 while the file of revocations cannot be used and its last good content is in force",
+            if revoked.file_error.is_some() { 1.0 } else { 0.0 },
+        )?;
+        counter(
+            out,
+            "revocations_file_errors",
+            "Times that the file of revocations became bad in another way",
+            revoked.file_errors,
         )?;
         // Their number is bounded by the limit on trust domains.
         let observed = state.observed().unwrap_or_default();

@@ -1,6 +1,8 @@
 //! What the controller gives away, over one Unix socket: snapshots for filters, and health, status and metrics for
-//! operators. Nothing here changes state.
+//! operators. Nothing there changes state. A second socket, which only the operator may open, changes the list of
+//! revocations.
 
+pub mod admin;
 mod folder;
 mod health;
 mod metrics;
@@ -23,28 +25,53 @@ use svidgate_snapshot::http::SNAPSHOT_PATH;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::source::revocations::Revoker;
 use crate::store::Store;
+pub(crate) use folder::prepare as prepare_folder;
 pub use socket::{Socket, SocketError};
 use subscribers::Subscribers;
 
-/// Serves on `socket` until `stop`. Held requests are then answered, and clients that do not take their answers
-/// are left behind after 5 s.
+/// The operator's side.
+#[derive(Debug)]
+pub struct Admin {
+    /// A socket that nobody else may open.
+    pub socket: Socket,
+    /// What is changed over it.
+    pub revoker: Arc<Revoker>,
+}
+
+/// Serves on `socket` and on that of `admin` until `stop`. Held requests are then answered, and clients that do not take
+/// their answers are left behind after 5 s.
 ///
 /// # Errors
-/// When the socket stops accepting.
-pub async fn run(socket: Socket, store: Arc<Store>, stop: CancellationToken) -> std::io::Result<()> {
-    let app = router(store, stop.clone());
-    let server = axum::serve(socket, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+/// When a socket stops accepting.
+pub async fn run(
+    socket: Socket,
+    admin: Option<Admin>,
+    store: Arc<Store>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = App::new(store, stop.clone());
+    let for_operator = async {
+        match admin {
+            Some(Admin { socket, revoker }) => {
+                serve(socket, admin::router(app.clone(), revoker), stop.clone()).await
+            }
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(serve(socket, router(app.clone()), stop.clone()), for_operator).map(|_| ())
+}
+
+async fn serve(socket: Socket, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    let server = axum::serve(socket, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         served = server.into_future() => served,
         () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => Ok(()),
     }
 }
 
-fn router(store: Arc<Store>, stop: CancellationToken) -> Router {
-    let subscribers = Arc::new(Subscribers::default());
-    let metrics = Arc::new(metrics::registry(Arc::clone(&store), Arc::clone(&subscribers)));
-    let app = App { store, subscribers, metrics, stop };
+fn router(app: App) -> Router {
     Router::new()
         .route(SNAPSHOT_PATH, get(snapshot::get))
         .route("/status", get(status))
@@ -61,6 +88,14 @@ struct App {
     subscribers: Arc<Subscribers>,
     metrics: Arc<prometheus_client::registry::Registry>,
     stop: CancellationToken,
+}
+
+impl App {
+    fn new(store: Arc<Store>, stop: CancellationToken) -> Self {
+        let subscribers = Arc::new(Subscribers::default());
+        let metrics = Arc::new(metrics::registry(Arc::clone(&store), Arc::clone(&subscribers)));
+        Self { store, subscribers, metrics, stop }
+    }
 }
 
 async fn status(State(app): State<App>) -> Json<report::Report> {

@@ -1,10 +1,15 @@
 //! `GET /status`: what is in force here, and which subscriber enforces what. `svidgate status` reads it.
 
+mod keys;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::subscribers::{Subscriber, Subscribers};
 use crate::clock;
-use crate::store::{self, Held, State, Store};
+use crate::store::{self, Held, Known, State, Store};
+pub use keys::{KeyHolders, RevisionHolders};
 
 /// The whole answer. Times are RFC 3339, ages are seconds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,8 +29,17 @@ pub struct Report {
     pub refused_bundles: Vec<Refused>,
     /// How many there are of both.
     pub refused_bundles_total: usize,
+    /// What is revoked.
+    #[serde(default)]
+    pub revocations: Revocations,
     /// Sums over the subscribers.
     pub summary: Summary,
+    /// The keys in force and those that a subscriber still has, each with how many have it.
+    #[serde(default)]
+    pub keys: Vec<KeyHolders>,
+    /// The revisions that are enforced somewhere, each with what it holds: look up a subscriber's keys by its revision.
+    #[serde(default)]
+    pub revisions: Vec<RevisionHolders>,
     /// Who asked for snapshots lately.
     pub subscribers: Vec<SubscriberStatus>,
 }
@@ -78,6 +92,21 @@ pub struct Refused {
     pub left_out: bool,
 }
 
+/// The list of revocations.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocations {
+    /// Keys on it.
+    pub kids: usize,
+    /// Tokens on it.
+    pub jtis: usize,
+    /// Subjects on it.
+    pub subjects: usize,
+    /// When it last changed; none while no list is configured.
+    pub changed_at: Option<String>,
+    /// What is wrong with the file, while something is.
+    pub file_error: Option<String>,
+}
+
 /// Sums over the subscribers.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -106,6 +135,12 @@ pub struct SubscriberStatus {
     pub revision: Option<String>,
     /// Whether that is the revision in force.
     pub current: bool,
+    /// Seconds since the sources were last known to stand behind it; none where the subscriber does not say.
+    #[serde(default)]
+    pub observed_age_seconds: Option<f64>,
+    /// Entries of its list of revocations; none where the controller does not know its revision.
+    #[serde(default)]
+    pub revocations: Option<usize>,
     /// Seconds since it was last heard; 0 while a request is open.
     pub last_seen_seconds: f64,
     /// Requests that are open now.
@@ -117,11 +152,15 @@ impl Report {
         let state = store.state();
         let revision = store.revision().map(|revision| revision.as_str().to_owned());
         let held = subscribers.held();
+        let known = store.known();
+        let known: BTreeMap<&str, &Known> =
+            known.iter().map(|known| (known.revision.as_str(), known.as_ref())).collect();
         let subscribers: Vec<SubscriberStatus> = subscribers
             .list(now)
             .into_iter()
-            .map(|subscriber| subscriber_status(subscriber, &revision, now))
+            .map(|subscriber| subscriber_status(subscriber, &revision, &known, now))
             .collect();
+        let revisions = keys::revisions(&subscribers, &known, revision.as_deref());
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             timestamp: clock::rfc3339(now),
@@ -133,7 +172,10 @@ impl Report {
             trust_domains: trust_domains(&state, now),
             refused_bundles: refused(&state.refused, false).chain(refused(&state.left_out, true)).collect(),
             refused_bundles_total: state.refused.len().saturating_add(state.left_out.len()),
+            revocations: revocations(&state),
             summary: Summary::of(&subscribers, held),
+            keys: keys::keys(&state, &revisions),
+            revisions,
             revision,
             subscribers,
         }
@@ -141,6 +183,16 @@ impl Report {
 }
 
 impl Summary {
+    /// The sums alone, for who needs no more.
+    pub(super) fn now(store: &Store, subscribers: &Subscribers, now: u64) -> Self {
+        let revision = store.revision().map(|revision| revision.as_str().to_owned());
+        let held = subscribers.held();
+        let rows = subscribers.list(now).into_iter();
+        let rows: Vec<_> =
+            rows.map(|subscriber| subscriber_status(subscriber, &revision, &BTreeMap::new(), now)).collect();
+        Self::of(&rows, held)
+    }
+
     fn of(subscribers: &[SubscriberStatus], held: usize) -> Self {
         let count = |wanted: fn(&SubscriberStatus) -> bool| {
             subscribers.iter().filter(|subscriber| wanted(subscriber)).count()
@@ -191,10 +243,30 @@ fn trust_domain(name: &str, held: &Held, observed_age_seconds: f64) -> TrustDoma
     }
 }
 
-fn subscriber_status(subscriber: Subscriber, in_force: &Option<String>, now: u64) -> SubscriberStatus {
+fn revocations(state: &State) -> Revocations {
+    let Some(revoked) = &state.revoked else { return Revocations::default() };
+    let counts = revoked.list.counts();
+    Revocations {
+        kids: counts.kids,
+        jtis: counts.jtis,
+        subjects: counts.subjects,
+        changed_at: (revoked.changed_at > 0).then(|| clock::rfc3339(revoked.changed_at)),
+        file_error: revoked.file_error.clone(),
+    }
+}
+
+fn subscriber_status(
+    subscriber: Subscriber,
+    in_force: &Option<String>,
+    known: &BTreeMap<&str, &Known>,
+    now: u64,
+) -> SubscriberStatus {
     let revision = subscriber.revision.map(|revision| revision.as_str().to_owned());
+    let known = revision.as_deref().and_then(|revision| known.get(revision));
     SubscriberStatus {
         current: revision.is_some() && revision == *in_force,
+        observed_age_seconds: subscriber.observed_at.map(|at| seconds(now.saturating_sub(at))),
+        revocations: known.map(|known| known.revocations),
         node: subscriber.node,
         instance: subscriber.instance,
         plugin_version: subscriber.plugin_version,

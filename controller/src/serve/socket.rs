@@ -79,13 +79,32 @@ impl Socket {
     /// # Errors
     /// [`SocketError`].
     pub async fn bind(server: &Server) -> Result<Self, SocketError> {
-        let path = &server.socket;
+        Self::bind_at(&server.socket, server.mode, server.allowed_uids.clone()).await
+    }
+
+    /// As [`Self::bind`], for the operator: only our own user and root may connect.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub async fn bind_admin(path: &Path) -> Result<Self, SocketError> {
+        Self::bind_at(path, ADMIN_MODE, None).await
+    }
+
+    /// As [`Self::bind`], by its parts.
+    ///
+    /// # Errors
+    /// [`SocketError`].
+    pub async fn bind_at(
+        path: &Path,
+        mode: u32,
+        allowed_uids: Option<BTreeSet<u32>>,
+    ) -> Result<Self, SocketError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         folder::prepare(folder)?;
         check_free(path).await?;
 
         // Bound in a folder that only we can enter, then moved into place.
-        let system = |action| move |source| SocketError::System { path: path.clone(), action, source };
+        let system = |action| move |source| SocketError::System { path: path.to_owned(), action, source };
         let private = tempfile::Builder::new()
             .prefix(".")
             .permissions(Permissions::from_mode(0o700))
@@ -93,11 +112,10 @@ impl Socket {
             .map_err(system("creating a folder beside it"))?;
         let early = private.path().join("s");
         let listener = UnixListener::bind(&early).map_err(system("binding"))?;
-        std::fs::set_permissions(&early, Permissions::from_mode(server.mode))
-            .map_err(system("setting its mode"))?;
+        std::fs::set_permissions(&early, Permissions::from_mode(mode)).map_err(system("setting its mode"))?;
         std::fs::rename(&early, path).map_err(system("moving it into place"))?;
         let file = SocketFile::new(path).map_err(system("looking at it"))?;
-        Ok(Self { listener, allowed_uids: server.allowed_uids.clone(), file, last_complaint: None })
+        Ok(Self { listener, allowed_uids, file, last_complaint: None })
     }
 
     /// Where it is.
@@ -187,6 +205,7 @@ impl Drop for SocketFile {
     }
 }
 
+const ADMIN_MODE: u32 = 0o600;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -195,7 +214,7 @@ mod tests {
     use super::*;
 
     fn server(path: &Path) -> Server {
-        Server { socket: path.to_owned(), mode: 0o600, allowed_uids: None }
+        Server { socket: path.to_owned(), mode: 0o600, allowed_uids: None, admin_socket: None }
     }
 
     #[tokio::test]

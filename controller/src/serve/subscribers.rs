@@ -3,18 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderMap, HeaderValue};
-use svidgate_snapshot::Revision;
 use svidgate_snapshot::http::{
     INSTANCE_HEADER, MAX_HEADER_BYTES, NODE_HEADER, PLUGIN_VERSION_HEADER, REVISION_HEADER,
 };
+use svidgate_snapshot::{ETag, Revision};
 
 /// What a subscriber says about itself. Nobody vouches for it: it is shown, and decides nothing.
 #[derive(Debug)]
 pub(super) struct Introduction {
     key: Key,
     plugin_version: String,
-    revision: Option<Revision>,
+    enforced: Option<Enforced>,
+}
+
+/// The state that a subscriber enforces, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Enforced {
+    revision: Revision,
+    /// When the sources were last known to stand behind it, as far as the subscriber was told; Unix milliseconds.
+    observed_at: Option<u64>,
 }
 
 impl Introduction {
@@ -22,14 +31,20 @@ impl Introduction {
     /// counts as one that is named by nothing.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let text = |name| headers.get(name).map(shown).unwrap_or_default();
+        // A tag of another revision is what it was last sent, and not what it made of it.
+        let tag = headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).and_then(ETag::parse);
+        let enforced = Revision::parse(&text(REVISION_HEADER)).map(|revision| Enforced {
+            observed_at: tag.filter(|tag| tag.revision == revision).map(|tag| tag.observed_at),
+            revision,
+        });
         let introduction = Self {
             key: Key { node: text(NODE_HEADER), instance: text(INSTANCE_HEADER) },
             plugin_version: text(PLUGIN_VERSION_HEADER),
-            revision: Revision::parse(&text(REVISION_HEADER)),
+            enforced,
         };
         let is_filter = !introduction.key.node.is_empty()
             || !introduction.plugin_version.is_empty()
-            || introduction.revision.is_some();
+            || introduction.enforced.is_some();
         is_filter.then_some(introduction)
     }
 }
@@ -51,6 +66,8 @@ pub(super) struct Subscriber {
     pub(super) plugin_version: String,
     /// What it enforces, by its own last word.
     pub(super) revision: Option<Revision>,
+    /// When the sources were last known to stand behind that; none where it does not say.
+    pub(super) observed_at: Option<u64>,
     /// Now for one that has a request open.
     pub(super) last_seen: u64,
     /// Requests that are open now.
@@ -75,22 +92,28 @@ struct Table {
 struct Entry {
     plugin_version: String,
     /// The last word.
-    revision: Option<Revision>,
+    enforced: Option<Enforced>,
     last_seen: u64,
     /// Open requests by their number, each with what it says is enforced.
-    open: Vec<(u64, Option<Revision>)>,
+    open: Vec<(u64, Option<Enforced>)>,
 }
 
 impl Entry {
-    /// What is enforced under this name, with the number of open requests that say so. Never empty.
-    fn enforced(&self) -> BTreeMap<Option<&Revision>, usize> {
+    /// The revisions enforced under this name, each with the oldest time of its observation and the number of open
+    /// requests that say so. Never empty.
+    fn enforced(&self) -> BTreeMap<Option<&Revision>, (Option<u64>, usize)> {
         let mut enforced = BTreeMap::new();
-        for (_, revision) in &self.open {
-            let held: &mut usize = enforced.entry(revision.as_ref()).or_default();
+        for (_, word) in &self.open {
+            let observed_at = word.as_ref().and_then(|word| word.observed_at);
+            let (oldest, held) =
+                enforced.entry(word.as_ref().map(|word| &word.revision)).or_insert((observed_at, 0_usize));
+            // None is the least: who does not say may be older than any.
+            *oldest = (*oldest).min(observed_at);
             *held = held.saturating_add(1);
         }
         if enforced.is_empty() {
-            enforced.insert(self.revision.as_ref(), 0);
+            let word = self.enforced.as_ref();
+            enforced.insert(word.map(|word| &word.revision), (word.and_then(|word| word.observed_at), 0));
         }
         enforced
     }
@@ -132,11 +155,12 @@ impl Subscribers {
 }
 
 fn rows(key: &Key, entry: &Entry, now: u64) -> impl Iterator<Item = Subscriber> {
-    entry.enforced().into_iter().map(move |(revision, held)| Subscriber {
+    entry.enforced().into_iter().map(move |(revision, (observed_at, held))| Subscriber {
         node: key.node.clone(),
         instance: key.instance.clone(),
         plugin_version: entry.plugin_version.clone(),
         revision: revision.cloned(),
+        observed_at,
         last_seen: if held > 0 { now } else { entry.last_seen },
         held,
     })
@@ -155,8 +179,8 @@ impl Table {
         self.requests = self.requests.wrapping_add(1);
         let entry = self.entries.entry(introduction.key.clone()).or_default();
         entry.plugin_version = introduction.plugin_version;
-        entry.open.push((self.requests, introduction.revision.clone()));
-        entry.revision = introduction.revision;
+        entry.open.push((self.requests, introduction.enforced.clone()));
+        entry.enforced = introduction.enforced;
         entry.last_seen = now;
         Some((introduction.key, self.requests))
     }
@@ -240,7 +264,8 @@ mod tests {
         let now = crate::clock::unix_millis();
         let with = |revision: &str| {
             let mut introduction = introduction("n", "1").unwrap();
-            introduction.revision = Revision::parse(&revision.repeat(64));
+            let revision = Revision::parse(&revision.repeat(64)).unwrap();
+            introduction.enforced = Some(Enforced { revision, observed_at: None });
             Some(introduction)
         };
         let behind = subscribers.enter(with("a"), now);
@@ -256,6 +281,26 @@ mod tests {
         assert_eq!(list(), [('b', 2)]);
         drop(current);
         assert_eq!(list(), [('b', 0)]);
+    }
+
+    #[test]
+    fn the_age_of_a_state_is_that_of_the_revision_that_is_enforced_and_the_oldest_under_one_name() {
+        let subscribers = Arc::new(Subscribers::default());
+        let enter = |tagged: &str, observed_at: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(NODE_HEADER, HeaderValue::from_static("n"));
+            headers.insert(REVISION_HEADER, HeaderValue::from_str(&"a".repeat(64)).unwrap());
+            let tag = format!("\"{}.{observed_at}\"", tagged.repeat(64));
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_str(&tag).unwrap());
+            subscribers.enter(Introduction::of(&headers), 100)
+        };
+        let observed = || subscribers.list(100).iter().map(|s| s.observed_at).collect::<Vec<_>>();
+        let _first = enter("a", "90");
+        assert_eq!(observed(), [Some(90)]);
+        let _second = enter("a", "80");
+        assert_eq!(observed(), [Some(80)]);
+        let _other = enter("b", "95");
+        assert_eq!(observed(), [None]);
     }
 
     #[test]
@@ -300,7 +345,7 @@ mod tests {
         let introduction = Introduction::of(&headers).unwrap();
         assert_eq!(introduction.key.node, "a\u{fffd}b\u{fffd}");
         assert_eq!(introduction.key.instance.len(), MAX_HEADER_BYTES);
-        assert_eq!(introduction.revision, None);
+        assert_eq!(introduction.enforced, None);
         assert!(Introduction::of(&HeaderMap::new()).is_none());
     }
 }

@@ -1,6 +1,8 @@
-//! Where bundles come from. Each source reports [`crate::store::Event`]s to the store and decides nothing else.
+//! Where bundles and revocations come from. Each source of bundles reports [`crate::store::Event`]s to the store and decides
+//! nothing else.
 
 mod limits;
+pub mod revocations;
 pub mod workload_api;
 
 pub use limits::Limits;

@@ -1,4 +1,7 @@
 //! A snapshot of the state, or of as much of it as fits.
+//!
+//! Revocations are always in it. Their list is checked against its own share of a snapshot before it comes here, so that
+//! trust has the rest to itself however long the list is.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,11 +11,13 @@ use hyper::body::Bytes;
 use svidgate_jwt_svid::TrustDomain;
 use svidgate_snapshot::{Limits, Observed, Snapshot, SnapshotError, TrustBundle};
 
-use super::{Encoded, State};
+use super::{Encoded, Revoked, State};
 
 /// Encodes the state. Trust domains for which there is no room are taken out of it: the largest first, then by name,
 /// and our own last, however large. A trust domain that grows thereby pushes out itself, and none can keep the others
 /// from changing.
+///
+/// Revocations are never taken out of it.
 ///
 /// `None` before the first answer of the source.
 ///
@@ -26,7 +31,9 @@ pub(super) fn encode(state: &mut State, limits: &Limits) -> Result<Option<Arc<En
         let section = TrustBundle::new(&bundle.jwks(), bundle.sequence(), bundle.refresh_hint(), SOURCE)?;
         trust.insert(domain.clone(), section);
     }
-    let mut error = match try_encode(&trust, &observed, limits) {
+    let revoked = state.revoked.clone();
+    let try_encode = |trust: &_| try_encode(trust, &observed, revoked.as_ref(), limits);
+    let mut error = match try_encode(&trust) {
         Err(error @ (SnapshotError::TooLarge { .. } | SnapshotError::TooManyTrustDomains { .. })) => error,
         result => return result.map(Some),
     };
@@ -35,11 +42,15 @@ pub(super) fn encode(state: &mut State, limits: &Limits) -> Result<Option<Arc<En
         sizes.insert(domain.clone(), size(domain, section)?);
     }
     let reason = format!("no room: {error}, and the largest are left out first");
-    let mut total = sizes.values().copied().fold(ENVELOPE, usize::saturating_add);
+    let list = match &revoked {
+        Some(revoked) => size_of_json(&*revoked.list)?,
+        None => 0,
+    };
+    let mut total = sizes.values().copied().fold(ENVELOPE.saturating_add(list), usize::saturating_add);
     for (domain, size) in largest_first(sizes, state.own.as_ref()) {
         let seems_to_fit = total <= limits.max_bytes && trust.len() <= limits.max_trust_domains;
         if seems_to_fit {
-            match try_encode(&trust, &observed, limits) {
+            match try_encode(&trust) {
                 Err(still) => error = still,
                 Ok(encoded) => return Ok(Some(encoded)),
             }
@@ -48,7 +59,7 @@ pub(super) fn encode(state: &mut State, limits: &Limits) -> Result<Option<Arc<En
         trust.remove(&domain);
         state.leave_out(&domain, reason.clone());
     }
-    try_encode(&trust, &observed, limits).map(Some).map_err(|_| error)
+    try_encode(&trust).map(Some).map_err(|_| error)
 }
 
 fn largest_first(
@@ -62,17 +73,25 @@ fn largest_first(
 
 /// What a trust domain takes of a snapshot in bytes, rounded up.
 fn size(domain: &TrustDomain, section: &TrustBundle) -> Result<usize, SnapshotError> {
-    let section = serde_json::to_vec(section).map_err(|error| SnapshotError::Malformed(error.to_string()))?;
     let names = domain.as_str().len().saturating_mul(2);
-    Ok(section.len().saturating_add(names).saturating_add(PUNCTUATION))
+    Ok(size_of_json(section)?.saturating_add(names).saturating_add(PUNCTUATION))
+}
+
+fn size_of_json(value: &impl serde::Serialize) -> Result<usize, SnapshotError> {
+    let text = serde_json::to_vec(value).map_err(|error| SnapshotError::Malformed(error.to_string()))?;
+    Ok(text.len())
 }
 
 fn try_encode(
     trust: &BTreeMap<TrustDomain, TrustBundle>,
     observed: &Observed,
+    revoked: Option<&Revoked>,
     limits: &Limits,
 ) -> Result<Arc<Encoded>, SnapshotError> {
-    let snapshot = Snapshot::new(trust.clone(), observed.clone())?;
+    let mut snapshot = Snapshot::new(trust.clone(), observed.clone())?;
+    if let Some(revoked) = revoked {
+        snapshot = snapshot.revoking(&revoked.list, revoked.changed_at, limits)?;
+    }
     let bytes = Bytes::from(snapshot.encode(limits)?);
     Ok(Arc::new(Encoded { etag: snapshot.etag(), bytes }))
 }

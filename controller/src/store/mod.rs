@@ -1,15 +1,19 @@
 //! What the controller holds. The one place where state changes; everyone else reads or waits.
 
 mod fit;
+mod history;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Bytes;
-use svidgate_snapshot::{ETag, Limits, Revision};
+use svidgate_snapshot::{ETag, Limits, Revision, SnapshotError};
 use tokio::sync::watch;
 
-pub use state::{Counters, Event, Held, Message, Phase, Refused, State};
+use history::History;
+pub use history::Known;
+pub(crate) use state::not_after;
+pub use state::{Counters, Event, Held, Message, Phase, Refused, Revoked, State};
 
 /// The state, with the snapshot that follows from it. Times are Unix times in milliseconds.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub struct Store {
 struct Inner {
     state: State,
     revisions: u64,
+    history: History,
     /// The snapshot as last encoded; none before the first message.
     encoded: Option<Arc<Encoded>>,
 }
@@ -84,6 +89,22 @@ impl Store {
         }
     }
 
+    /// Takes a list of revocations in, whole, with what its sources say.
+    ///
+    /// Trust domains for which it leaves no room are left out, which shows in [`State::left_out`], and come back when
+    /// there is room again.
+    ///
+    /// # Errors
+    /// When the list is over a limit of its own; then nothing changes.
+    pub fn revoke(&self, revoked: Revoked, now: u64) -> Result<(), SnapshotError> {
+        revoked.list.check(&self.limits)?;
+        let mut inner = self.lock();
+        let mut next = inner.state.revoking(revoked, now);
+        let encoded = fit::encode(&mut next, &self.limits)?;
+        self.install(&mut inner, next, encoded);
+        Ok(())
+    }
+
     /// The snapshot in force; `None` before the first message. Its times are those of the last confirmation.
     #[must_use]
     pub fn snapshot(&self) -> Option<Arc<Encoded>> {
@@ -108,6 +129,12 @@ impl Store {
         self.lock().encoded.as_ref().map(|encoded| encoded.etag.revision.clone())
     }
 
+    /// The recent revisions with what they hold, the one in force last.
+    #[must_use]
+    pub fn known(&self) -> Vec<Arc<Known>> {
+        self.lock().history.list()
+    }
+
     /// How often the revision changed, the first one included.
     #[must_use]
     pub fn revisions(&self) -> u64 {
@@ -121,6 +148,9 @@ impl Store {
         inner.encoded.clone_from(&encoded);
         if is_new {
             inner.revisions = inner.revisions.saturating_add(1);
+        }
+        if let Some(encoded) = encoded.as_ref().filter(|_| is_new) {
+            inner.history.remember(encoded.etag.revision.clone(), &inner.state);
         }
         if let Some(encoded) = encoded.as_ref().filter(|_| is_new) {
             tracing::info!(

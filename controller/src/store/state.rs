@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use svidgate_jwt_svid::{Bundle, TrustDomain};
-use svidgate_snapshot::Observed;
+use svidgate_snapshot::{Observed, Revocations};
 
-/// The bundles in force and what their source says. Changes only by [`State::next`], which reads no clock.
+/// The bundles and revocations in force and what their sources say. Changes only by [`State::next`] and
+/// [`State::revoking`], which read no clock.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// How things stand with the source.
@@ -21,8 +22,12 @@ pub struct State {
     pub left_out: Vec<Refused>,
     /// Our own trust domain, as far as the source told it.
     pub own: Option<TrustDomain>,
+    /// What is revoked; `None` while no list is configured.
+    pub revoked: Option<Revoked>,
     /// What was counted since the start.
     pub counters: Counters,
+    /// The bundles of [`Self::left_out`], for when there is room again.
+    without_room: BTreeMap<TrustDomain, Held>,
     /// Last moment at which the source was known to stand behind the state; `None` before its first answer. No time
     /// that was ever given out is later, so that it need not be remembered apart.
     seen: Option<u64>,
@@ -70,6 +75,19 @@ pub struct Held {
     pub current: bool,
     /// Last moment at which the source was known to stand behind it.
     seen: u64,
+}
+
+/// The list of revocations.
+#[derive(Clone, Debug, Default)]
+pub struct Revoked {
+    /// What is revoked, by all sources together.
+    pub list: Arc<Revocations>,
+    /// When it last changed. Tokens that leave it because they expired change nothing.
+    pub changed_at: u64,
+    /// What is wrong with the file of revocations, while something is: its last good content stays in force.
+    pub file_error: Option<String>,
+    /// How often something else became wrong with it.
+    pub file_errors: u64,
 }
 
 /// A bundle that was refused or left out.
@@ -162,7 +180,25 @@ impl State {
         }
         next.phase = phase;
         next.detail = detail;
+        next.set_clock(now);
         next
+    }
+
+    /// The state with these revocations. Trust domains that were left out are tried again.
+    pub(super) fn revoking(&self, revoked: Revoked, now: u64) -> Self {
+        let mut next = self.clone();
+        next.revoked = Some(revoked);
+        next.trust.append(&mut next.without_room);
+        next.left_out.clear();
+        next.set_clock(now);
+        next
+    }
+
+    /// A list that changed in the future could be replaced by none until then, and filters refuse what has such a time.
+    fn set_clock(&mut self, now: u64) {
+        if let Some(revoked) = &mut self.revoked {
+            revoked.changed_at = not_after(revoked.changed_at, now);
+        }
     }
 
     /// The state after the source gave `message` when it was asked again at `now`; `None` if that is not the state in
@@ -171,6 +207,7 @@ impl State {
         let mut again = self.clone();
         again.take(message, now);
         again.counters.confirmations = self.counters.confirmations.saturating_add(1);
+        again.set_clock(now);
         (self.phase == Phase::Up).then_some(again)
     }
 
@@ -189,12 +226,14 @@ impl State {
     #[must_use]
     pub fn observed(&self) -> Option<Observed> {
         let domains = self.trust.iter().map(|(domain, held)| (domain.clone(), held.seen)).collect();
-        Some(Observed { at: self.seen?, domains, revoked: None })
+        let revoked = self.revoked.as_ref().map(|revoked| revoked.changed_at);
+        Some(Observed { at: self.seen?, domains, revoked })
     }
 
     /// Takes a trust domain out of force because there is no room for it; why.
     pub(super) fn leave_out(&mut self, domain: &TrustDomain, reason: String) {
-        if self.trust.remove(domain).is_some() {
+        if let Some(held) = self.trust.remove(domain) {
+            self.without_room.insert(domain.clone(), held);
             let (name, trust_domain) = (domain.to_string(), Some(domain.clone()));
             self.left_out.push(Refused { name, trust_domain, reason });
         }
@@ -215,6 +254,7 @@ impl State {
         }
         self.refused = message.refused;
         self.left_out.clear();
+        self.without_room.clear();
         self.own = message.own.or(self.own.take());
         self.seen = Some(seen);
     }
@@ -225,6 +265,11 @@ impl State {
 /// it.
 fn later(last: u64, now: u64) -> u64 {
     if last.saturating_sub(now) <= SMALL_STEP_MILLIS { last.max(now) } else { now }
+}
+
+/// `moment`, or `now` if `moment` lies in the future by more than a clock may have been set back in passing.
+pub(crate) fn not_after(moment: u64, now: u64) -> u64 {
+    if moment.saturating_sub(now) <= SMALL_STEP_MILLIS { moment } else { now }
 }
 
 /// What time synchronization does to a clock in passing.

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use svidgate_jwt_svid::{Bundle, BundleLimits, TrustDomain};
-use svidgate_snapshot::{Limits, Snapshot};
+use svidgate_snapshot::{Limits, Revocations, Snapshot, SnapshotError};
 
-use super::{Event, Message, Phase, Refused, State, Store};
+use super::{Event, Message, Phase, Refused, Revoked, State, Store};
 
 fn domain(name: &str) -> TrustDomain {
     TrustDomain::parse(name).unwrap()
@@ -300,4 +301,88 @@ fn decoded_kids(store: &Store) -> Vec<(String, String)> {
 
 fn owned((name, kid): (&str, &str)) -> (String, String) {
     (name.to_owned(), kid.to_owned())
+}
+
+fn revoked(count: usize, changed_at: u64) -> Revoked {
+    let mut list = Revocations::default();
+    for number in 0..count {
+        list.add_kid(domain("a.test"), &format!("{number:04}")).unwrap();
+    }
+    Revoked { list: Arc::new(list), changed_at, ..Revoked::default() }
+}
+
+#[test]
+fn a_revocation_wakes_waiters_and_outlives_every_message_of_the_source() {
+    let store = Store::new(Limits::default());
+    store.revoke(revoked(1, 5), 5).unwrap();
+    assert!(store.snapshot().is_none(), "nothing is given before the first answer of the source");
+    let mut changes = store.changes();
+    store.apply(message(&[("a.test", "1")]), 10);
+    let given = || {
+        let snapshot = Snapshot::decode(&store.snapshot().unwrap().bytes, &Limits::default()).unwrap();
+        (snapshot.revocations(&Limits::default()).unwrap().len(), snapshot.observed().revoked)
+    };
+    assert_eq!(given(), (1, Some(5)));
+    changes.mark_unchanged();
+    store.revoke(revoked(2, 20), 20).unwrap();
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    for event in [down(), Event::Refused("x".to_owned()), message(&[("a.test", "1")])] {
+        store.apply(event, 30);
+        assert_eq!(given(), (2, Some(20)));
+    }
+    assert!(store.confirm(told(message(&[("a.test", "1")])), 40));
+    store.revoke(Revoked { file_error: Some("bad".to_owned()), ..revoked(2, 20) }, 50).unwrap();
+    assert!(!changes.has_changed().unwrap());
+    store.apply(Event::NoIdentity(String::new()), 60);
+    assert_eq!(given(), (2, Some(20)));
+}
+
+#[test]
+fn b9_revocations_are_never_left_out_and_trust_that_has_no_room_shows_and_comes_back() {
+    let now = 1_764_072_000_000;
+    let names: Vec<String> = (0..20).map(|number| format!("td{number:02}.test")).collect();
+    let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "kid")).collect();
+    let whole = Store::new(Limits::default());
+    whole.apply(message(&all), now);
+    let full = whole.snapshot().unwrap().bytes.len();
+    let limits = Limits { max_bytes: full + 100, max_revocations_bytes: full / 2, ..Limits::default() };
+    let store = Store::new(limits);
+    store.apply(message(&all), now);
+    assert_eq!((decoded_kids(&store).len(), store.state().left_out.len()), (20, 0));
+    store.revoke(revoked(50, now), now).unwrap();
+    let left_out = store.state().left_out.len();
+    assert!(left_out > 0 && left_out < 15, "{left_out}");
+    assert_eq!(decoded_kids(&store).len() + left_out, 20);
+    let snapshot = Snapshot::decode(&store.snapshot().unwrap().bytes, &limits).unwrap();
+    assert_eq!(snapshot.revocations(&limits).unwrap().len(), 50);
+    // Over its own share: it is refused, and nothing changes.
+    let revision = store.revision();
+    let error = store.revoke(revoked(500, now), now).unwrap_err();
+    assert!(matches!(error, SnapshotError::RevocationsTooLarge { .. }), "{error}");
+    assert_eq!((store.revision(), store.state().left_out.len()), (revision, left_out));
+    // Shorter again: what was left out is back without a word of the source.
+    store.revoke(revoked(1, now + 1), now + 1).unwrap();
+    assert_eq!((decoded_kids(&store).len(), store.state().left_out.len()), (20, 0));
+}
+
+#[test]
+fn the_keys_of_recent_revisions_are_remembered_and_no_more() {
+    let store = Store::new(Limits::default());
+    for number in 0..100 {
+        store.apply(message(&[("a.test", &number.to_string())]), 10 + number);
+    }
+    let kids = |known: &super::Known| {
+        let kids = known.bundles[&domain("a.test")].kids();
+        kids.map(|kid| kid.to_string()).collect::<Vec<_>>().join(",")
+    };
+    let known = store.known();
+    assert_eq!((known.len(), kids(&known[0]), kids(&known[63])), (64, "36".to_owned(), "99".to_owned()));
+    assert_eq!(Some(known[63].revision.clone()), store.revision());
+    // One that comes again is the newest, once.
+    store.apply(message(&[("a.test", "98")]), 200);
+    store.revoke(revoked(3, 300), 300).unwrap();
+    let known = store.known();
+    assert_eq!(known.iter().filter(|known| kids(known) == "98").count(), 2);
+    assert_eq!(known[63].revocations, 3);
 }

@@ -8,9 +8,9 @@ mod fake_agent;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Bytes;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use svidgate_controller::config::{Config, Environment, load};
@@ -157,6 +157,18 @@ pub async fn try_get(stream: UnixStream, path: &str, headers: &[(&str, &str)]) -
     // The connection ends with the request, also when the caller is dropped meanwhile.
     connection.abort();
     Ok(Answer { status: parts.status, headers: parts.headers, body })
+}
+
+/// A request with a body.
+pub async fn send(socket: &Path, method: Method, path: &str, body: &str) -> Answer {
+    let stream = UnixStream::connect(socket).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(path).header("host", "controller");
+    let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+    let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 /// Polls until `condition` holds.

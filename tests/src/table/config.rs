@@ -62,9 +62,9 @@ impl Config {
         self
     }
 
-    /// What [`Config::manager`] says.
-    pub fn change_manager(&self, manager: &mut Value) {
-        (self.manager)(manager);
+    /// The listener's connection manager, but for files.
+    pub fn settings(&self) -> Value {
+        self.connection_manager("", "")
     }
 
     /// What the keys of the plugin's filter state begin with.
@@ -122,7 +122,7 @@ impl Config {
                 {"match": {"prefix": "/"}, "route": {"cluster": self.upstream}},
             ]}]},
         });
-        self.change_manager(&mut manager);
+        (self.manager)(&mut manager);
         manager
     }
 
@@ -192,7 +192,7 @@ impl Config {
 
 /// Notes all URI SANs of the peer where the plugin finds them.
 fn peer_filter() -> Value {
-    json!({"name": "svidgate-peer", "typed_config": {
+    json!({"name": PEER_FILTER, "typed_config": {
         "@type": format!("{EXTENSIONS}.filters.http.set_filter_state.v3.Config"),
         "on_request_headers": [{
             "object_key": "svidgate.peer_uri_sans",
@@ -210,5 +210,8 @@ pub fn grpc_web_filter() -> Value {
 fn router() -> Value {
     json!({"name": "router", "typed_config": {"@type": format!("{EXTENSIONS}.filters.http.router.v3.Router")}})
 }
+
+/// Name of the filter that tells the plugin who the peer is.
+pub const PEER_FILTER: &str = "svidgate-peer";
 
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";

@@ -91,7 +91,8 @@ impl Native {
             if real != native {
                 mistakes.push(format!("headers at the upstream: {real:?} really, {native:?} natively"));
             }
-            let path = passed.iter().find(|(name, _)| name == ":path").map(|(_, path)| text(path));
+            let path = passed.iter().find(|(name, _)| name == ":path");
+            let path = path.map(|(_, path)| String::from_utf8_lossy(path).into_owned());
             if path.as_ref().is_some_and(|path| *path != seen.target) {
                 mistakes.push(format!("path at the upstream: {} really, {path:?} natively", seen.target));
             }

@@ -1,10 +1,10 @@
 //! What Envoy gives to the plugin for a row, as it was measured on Envoy 1.40.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use svidgate_policy::Connection;
 
 use crate::table::call::{Protocol, Wire};
-use crate::table::config::{Config, Tls};
+use crate::table::config::{Config, PEER_FILTER, Tls};
 use crate::table::peers::Peer;
 use crate::table::row::Row;
 
@@ -25,14 +25,19 @@ pub(super) fn header_map(row: &Row, wire: &Wire, config: &Config) -> Vec<(String
         add("content-type", b"application/grpc");
         add("te", b"trailers");
     }
+    let settings = config.settings();
+    let drops_underscores =
+        settings["common_http_protocol_options"]["headers_with_underscores_action"] == "DROP_HEADER";
+    let named = named_by_connection(wire);
     for (name, value) in &wire.headers {
         let name = name.to_ascii_lowercase();
-        // It became `:authority`, or is dropped beside it.
-        if name != "host" {
-            join(&mut map, name, value, wire.protocol);
+        // `host` became `:authority`, or is dropped beside it.
+        if name == "host" || named.contains(&name) || (drops_underscores && name.contains('_')) {
+            continue;
         }
+        join(&mut map, name, value, wire.protocol);
     }
-    forward_certificate(&mut map, row, config);
+    forward_certificate(&mut map, peer(row, config), &settings);
     map
 }
 
@@ -40,12 +45,30 @@ pub(super) fn header_map(row: &Row, wire: &Wire, config: &Config) -> Vec<(String
 pub(super) fn connection(row: &Row, config: &Config) -> Connection {
     let uris = peer(row, config).map(Peer::uris).unwrap_or_default();
     let all = if uris.is_empty() { "-".to_owned() } else { uris.join(",") };
+    let settings = config.settings();
+    let filters = settings["http_filters"].as_array().expect("filters");
+    let is_told = filters.iter().any(|filter| filter["name"] == PEER_FILTER);
     Connection {
         mtls: peer(row, config).is_some(),
-        // The one configuration without the filter that tells.
-        uri_sans: (config.name != "mtls-untold").then(|| all.into_bytes()),
+        uri_sans: is_told.then(|| all.into_bytes()),
         first_uri_san: uris.first().map(|uri| uri.as_bytes().to_vec()),
     }
+}
+
+/// What `connection` names is for one hop only (RFC 9110 §7.6.1); in an upgrade Envoy leaves it.
+fn named_by_connection(wire: &Wire) -> Vec<String> {
+    let values = |wanted: &str| {
+        let headers = wire.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        headers.map(|(_, value)| String::from_utf8_lossy(value).to_ascii_lowercase()).collect::<Vec<_>>()
+    };
+    if !values("upgrade").is_empty() {
+        return Vec::new();
+    }
+    values("connection")
+        .iter()
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_owned())
+        .collect()
 }
 
 fn peer(row: &Row, config: &Config) -> Option<Peer> {
@@ -65,15 +88,10 @@ fn join(map: &mut Vec<(String, Vec<u8>)>, name: String, value: &[u8], protocol: 
     }
 }
 
-fn forward_certificate(map: &mut Vec<(String, Vec<u8>)>, row: &Row, config: &Config) {
+fn forward_certificate(map: &mut Vec<(String, Vec<u8>)>, peer: Option<Peer>, settings: &Value) {
     let client = map.iter().position(|(name, _)| name == XFCC).map(|at| map.remove(at).1);
-    let Some(peer) = peer(row, config) else { return };
-    let mut manager = json!({"http_filters": [{}]});
-    config.change_manager(&mut manager);
-    let details = match &manager["forward_client_cert_details"] {
-        Value::String(details) => details.as_str(),
-        _ => "SANITIZE",
-    };
+    let Some(peer) = peer else { return };
+    let details = settings["forward_client_cert_details"].as_str().unwrap_or("SANITIZE");
     let value = match (details, client) {
         ("SANITIZE_SET", _) | ("APPEND_FORWARD", None) => Some(element(peer).into_bytes()),
         ("APPEND_FORWARD", Some(client)) => {

@@ -53,6 +53,13 @@ pub(super) fn rows() -> Vec<Row> {
         at("k_a_list", |t, _| t.claim("groups", json!(["a", "b"]))).expect(told("x-groups", "a,b")),
         at("k_json", |t, _| t.claim("extra", json!({"a": [1, "x"]})))
             .expect(told("x-extra", r#"{"a":[1,"x"]}"#)),
+        at("k_json_that_is_not_ascii", |t, _| t.claim("extra", json!("é")))
+            .expect(told("x-extra", r#""\u00e9""#)),
+        at("k_an_integer_as_large_as_they_get", |t, _| t.claim_text("level", "18446744073709551615"))
+            .expect(told("x-level", "18446744073709551615")),
+        unusable(at("k_an_integer_that_is_larger", |t, _| t.claim_text("level", "18446744073709551616"))),
+        unusable(at("k_a_string_that_is_not_ascii", |t, _| t.claim("tenant", json!("é")))),
+        unusable(at("k_an_empty_string", |t, _| t.claim("tenant", json!("")))),
         get("k_absent_claims_give_no_header", "claims", "/").bearer(CLIENT).expect(
             Expect::allow("k")
                 .identity(ID)

@@ -1,6 +1,6 @@
 //! Headers by which a client could pass for somebody else.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::table::config::Config;
 use crate::table::expect::Expect;
@@ -26,7 +26,17 @@ pub(super) fn configs() -> Vec<Config> {
             "audit_header": "x-would-refuse",
         },
     });
-    vec![Config::new("headers", plain), Config::new("headers-renamed", renamed)]
+    vec![
+        Config::new("headers", plain.clone()),
+        Config::new("headers-renamed", renamed),
+        Config::new("headers-rejecting", plain.clone())
+            .manager(|manager| underscores(manager, "REJECT_REQUEST")),
+        Config::new("headers-dropping", plain).manager(|manager| underscores(manager, "DROP_HEADER")),
+    ]
+}
+
+fn underscores(manager: &mut Value, action: &str) {
+    manager["common_http_protocol_options"] = json!({"headers_with_underscores_action": action});
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -63,6 +73,28 @@ pub(super) fn rows() -> Vec<Row> {
         open("p08_the_mark_of_audit_in_another_spelling")
             .header("X_Svidgate_Audit", "no_rule")
             .expect(stripped(1).lacks("x-svidgate-audit")),
+        get("p08_underscores_that_envoy_rejects", "headers-rejecting", "/open")
+            .header("x_spiffe_id", FORGED)
+            .by_envoy(400),
+        get("p08_underscores_that_envoy_drops", "headers-dropping", "/open")
+            .header("x_spiffe_id", FORGED)
+            .header("x.spiffe.id", FORGED)
+            .expect(stripped(1)),
+        // Envoy takes out what `connection` names before the plugin sees it.
+        get("p08_a_connection_header_that_names_ours", "headers", "/")
+            .header("connection", "x-spiffe-id")
+            .header("x-spiffe-id", FORGED)
+            .bearer(CLIENT)
+            .allow_as("i-jwt", ID),
+        get("p08_a_connection_header_that_names_ours_in_an_upgrade", "headers", "/")
+            .websocket()
+            .header("connection", "x-spiffe-id")
+            .bearer(CLIENT)
+            .allow_as("i-jwt", ID),
+        get("p08_a_connection_header_that_names_the_token", "headers", "/")
+            .header("connection", "authorization")
+            .bearer(CLIENT)
+            .deny("i-jwt", "token_missing"),
         get("v17_beside_a_good_token", "headers", "/")
             .header("x-spiffe-id", FORGED)
             .bearer(CLIENT)

@@ -19,6 +19,10 @@ pub(super) fn configs() -> Vec<Config> {
              "trust_domains": ["example.org"], "cors_preflight": "allow"},
             {"name": "m-judge", "match": {"methods": ["PUT", "OPTIONS"], "paths": ["/judge"]}, "require": "jwt",
              "trust_domains": ["example.org"]},
+            {"name": "m-options", "match": {"methods": ["OPTIONS"], "paths": ["/first"]}, "require": "jwt",
+             "trust_domains": ["example.org"]},
+            {"name": "m-first", "match": {"methods": ["PUT"], "paths": ["/first"]}, "require": "jwt",
+             "trust_domains": ["example.org"], "cors_preflight": "allow"},
             {"name": "m-chat", "match": {"methods": ["GET"], "paths": ["/chat"]}, "require": "jwt",
              "trust_domains": ["example.org"]},
         ],
@@ -63,6 +67,14 @@ pub(super) fn rows() -> Vec<Row> {
         send("p06_options_alone_is_no_preflight", "methods", "OPTIONS", "/cors").deny_unmatched("no_rule"),
         send("p06_options_with_an_origin_only_is_no_preflight", "methods", "OPTIONS", "/cors")
             .header("origin", "https://app.example.org")
+            .deny_unmatched("no_rule"),
+        preflight("p06_a_preflight_is_that_of_the_rule_that_it_announces", "/first", "PUT").allow("m-first"),
+        preflight("p06_a_preflight_that_announces_two_methods", "/cors", "PUT")
+            .header("access-control-request-method", "PUT")
+            .deny_unmatched("no_rule"),
+        get("p06_a_get_is_no_preflight", "methods", "/cors")
+            .header("origin", "https://app.example.org")
+            .header("access-control-request-method", "PUT")
             .deny_unmatched("no_rule"),
         preflight("p08_a_preflight_strips_identity_headers", "/cors", "PUT")
             .header("x-spiffe-id", "spiffe://example.org/admin")

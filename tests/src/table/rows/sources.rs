@@ -57,6 +57,35 @@ pub(super) fn rows() -> Vec<Row> {
         at("s_a_query_among_others").query("?a=1&access_token=", CLIENT).allow_as("s", ID),
         at("s_another_parameter_is_no_token").query("?xaccess_token=", CLIENT).deny("s", "token_missing"),
         at("s_a_bad_token_in_a_query").query("?access_token=", EXPIRED).deny("s", "token_expired"),
+        at("s_an_empty_parameter")
+            .edit(|call| call.target = "/?access_token=")
+            .deny("s", "authorization_malformed"),
+        at("s_an_encoded_token")
+            .edit(|call| call.target = "/?access_token=a%2Eb")
+            .deny("s", "authorization_malformed"),
+        at("s_a_parameter_twice").query("?access_token=x&access_token=", CLIENT).deny("s", "token_conflict"),
+        at("s_a_cookie_in_quotes")
+            .token("cookie", "svid=\"", CLIENT, "\"")
+            .deny("s", "authorization_malformed"),
+        at("s_an_empty_cookie").header("cookie", "svid=").deny("s", "authorization_malformed"),
+        at("s_two_cookie_headers")
+            .header("cookie", "a=1")
+            .token("cookie", "svid=", CLIENT, "")
+            .expect(Expect::allow("s").identity(ID).has("cookie", "a=1")),
+        at("s_two_cookie_headers_over_h2")
+            .h2()
+            .header("cookie", "a=1")
+            .token("cookie", "svid=", CLIENT, "")
+            .expect(Expect::allow("s").identity(ID).has("cookie", "a=1")),
+        at("s_two_cookie_headers_with_two_tokens")
+            .token("cookie", "svid=", CLIENT, "")
+            .token("cookie", "svid=", OTHER, "")
+            .deny("s", "token_conflict"),
+        at("s_an_empty_header").header("x-jwt", "").deny("s", "authorization_malformed"),
+        at("s_a_good_token_beside_an_empty_header")
+            .bearer(CLIENT)
+            .header("x-jwt", "")
+            .deny("s", "authorization_malformed"),
         at("s_the_same_token_in_two_places")
             .bearer(CLIENT)
             .token("x-jwt", "", CLIENT, "")

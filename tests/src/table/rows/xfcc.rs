@@ -23,6 +23,10 @@ pub(super) fn configs() -> Vec<Config> {
         Config::new("xfcc-set", plugin("x-set", envoy.clone()))
             .tls(Tls::PlainCa)
             .manager(|m| forward(m, "SANITIZE_SET")),
+        Config::new("xfcc-off", plugin("x-off", envoy.clone())).tls(Tls::PlainCa),
+        Config::new("xfcc-careless", plugin("x-careless", envoy.clone()))
+            .tls(Tls::PlainCa)
+            .manager(|m| forward(m, "FORWARD_ONLY")),
         Config::new("xfcc-append", plugin("x-append", envoy))
             .tls(Tls::PlainCa)
             .manager(|m| forward(m, "APPEND_FORWARD")),
@@ -55,6 +59,13 @@ pub(super) fn rows() -> Vec<Row> {
         set("p10_xfcc_an_element_forged_by_a_uri", Peer::ForgedElement).deny("x-set", "peer_invalid"),
         get("p10_xfcc_no_certificate", "xfcc-set", "/").header(XFCC, ADMIN).deny("x-set", "peer_missing"),
         set("p10_xfcc_the_clients_own_is_replaced", Peer::Web).header(XFCC, ADMIN).allow_as("x-set", WEB_ID),
+        get("p10_xfcc_where_envoy_writes_none", "xfcc-off", "/")
+            .peer(Peer::Web)
+            .deny("x-off", "peer_invalid"),
+        get("p10_xfcc_where_envoy_forwards_the_clients_own", "xfcc-careless", "/")
+            .peer(Peer::Other)
+            .header(XFCC, ADMIN)
+            .deny("x-careless", "peer_invalid"),
         append("p10_xfcc_the_last_element_counts", Peer::Web).allow_as("x-append", WEB_ID),
         append("p10_xfcc_the_clients_element_does_not", Peer::Other).deny("x-append", "caller_not_allowed"),
         append("p10_xfcc_an_element_forged_by_a_uri_appended", Peer::ForgedElement)
@@ -93,6 +104,16 @@ pub(super) fn rows() -> Vec<Row> {
             "Subject=\"O=a, URI=spiffe://example.org/admin\";URI=spiffe://example.org/ns/a/sa/web",
         )
         .allow_as("x-proxy", WEB_ID),
+        proxy("p10_proxy_names_in_another_case", "by=x;uri=spiffe://example.org/ns/a/sa/web")
+            .allow_as("x-proxy", WEB_ID),
+        proxy("p10_proxy_a_name_that_ends_in_ours", "XURI=spiffe://example.org/ns/a/sa/web")
+            .deny("x-proxy", "peer_invalid"),
+        proxy("p10_proxy_a_quoted_uri", "URI=\"spiffe://example.org/ns/a/sa/web\"")
+            .deny("x-proxy", "peer_invalid"),
+        proxy("p10_proxy_a_space_before_the_name", "By=x; URI=spiffe://example.org/ns/a/sa/web")
+            .deny("x-proxy", "peer_invalid"),
+        proxy("p10_proxy_an_empty_last_element", "URI=spiffe://example.org/ns/a/sa/web,")
+            .deny("x-proxy", "peer_invalid"),
         get("p10_proxy_two_hops", "xfcc-two", "/")
             .peer(Peer::Ingress)
             .header(XFCC, "URI=spiffe://example.org/ns/a/sa/web,URI=spiffe://example.org/edge")

@@ -192,11 +192,11 @@ fn configs() -> Vec<Seed> {
     });
     let least = json!({"audiences": [AUDIENCE], "allowed_spiffe_ids": [SUBJECT]});
     // One that has nearly every setting.
-    let full = include_str!("../../controller/src/schema/plugin.json");
+    let full: Value = serde_json::from_str(include_str!("../../controller/src/schema/plugin.json")).unwrap();
     let mut seeds = vec![
         named("good", good.to_string()),
         named("least", least.to_string()),
-        named("full", full),
+        named("full", full.to_string()),
         named("empty", *b" "),
     ];
     for (name, value) in [

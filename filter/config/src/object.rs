@@ -273,10 +273,12 @@ impl<'a> Object<'a> {
         self.map.is_empty()
     }
 
-    /// Records a mistake of the field `name` (or of this object, with an empty name).
+    /// Records a mistake of the field `name` (or of this object, with an empty name). A message may show what stands in
+    /// the settings; control characters in it are replaced, so that it stays one line and acts on no terminal.
     pub fn error(&mut self, name: &str, message: impl Into<String>) {
         let path = if name.is_empty() { self.path.clone() } else { join(&self.path, name) };
-        self.errors.borrow_mut().push(Error { path, message: message.into() });
+        let message = message.into().replace(char::is_control, REPLACEMENT);
+        self.errors.borrow_mut().push(Error { path, message });
     }
 
     fn new(path: String, map: &'a Map<String, Value>, errors: &'a RefCell<Vec<Error>>) -> Self {
@@ -427,7 +429,7 @@ fn join(path: &str, name: &str) -> String {
 
 /// A key as it can be shown in a terminal: no control characters, no wall of text.
 pub(crate) fn printable(key: &str) -> String {
-    key.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(64).collect()
+    key.replace(char::is_control, REPLACEMENT).chars().take(64).collect()
 }
 
 /// The known name that one or two slips of the keyboard away; none if nothing is near.
@@ -463,6 +465,9 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     }
     row.last().copied().unwrap_or(a.len())
 }
+
+/// U+FFFD, for what cannot be shown.
+const REPLACEMENT: &str = "\u{fffd}";
 
 /// How many unknown fields of one object are listed: a wrong file must not print pages.
 const MAX_UNKNOWN: usize = 20;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Object, boolean, duration, field, integer, kind, non_empty_string, parse_json, read};
 
@@ -175,6 +175,17 @@ fn every_error_inside_of_lists_maps_and_unions_has_its_path() {
     ] {
         assert_eq!(read(&settings, zoo).unwrap_err().to_string(), expected);
     }
+}
+
+#[test]
+fn nothing_in_an_error_acts_on_a_terminal_or_begins_a_line() {
+    let errors = read(&json!({"a\u{1b}[1m\nb": 1, "x": "\u{1b}[2J\n"}), |object| {
+        object.required("x", |value: &Value| Err::<(), _>(format!("`{}` is wrong", value.as_str().unwrap())))
+    });
+    assert_eq!(
+        errors.unwrap_err().to_string(),
+        "x: `\u{fffd}[2J\u{fffd}` is wrong\na\u{fffd}[1m\u{fffd}b: unknown field; known here: x"
+    );
 }
 
 #[test]

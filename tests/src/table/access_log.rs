@@ -13,7 +13,8 @@ use super::row::Row;
 
 /// Waits until the log has a line for each row that the plugin judged, and returns what is wrong with them.
 pub fn mistakes(log: &Path, rows: &[Row]) -> Vec<String> {
-    let judged: Vec<&Row> = rows.iter().filter(|row| row.expect.status.is_some()).collect();
+    let judged: Vec<&Row> =
+        rows.iter().filter(|row| row.expect.status.is_some() && row.expect.logged).collect();
     let mut lines = BTreeMap::new();
     let complete = within(Duration::from_secs(20), || {
         lines = read(log);

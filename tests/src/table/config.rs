@@ -13,6 +13,8 @@ pub struct Config {
     pub plugin: Value,
     /// TLS of the listener.
     pub tls: Tls,
+    /// Another plugin in front of this one, with a guard of its own.
+    pub first: Option<Value>,
     /// Which upstream is behind it.
     pub upstream: &'static str,
     /// Change of the connection manager.
@@ -35,7 +37,7 @@ pub enum Tls {
 impl Config {
     /// A listener without TLS, which leaves paths and hosts as they come.
     pub fn new(name: &'static str, plugin: Value) -> Self {
-        Self { name, plugin, tls: Tls::None, upstream: "echo", manager: |_| {}, before: None }
+        Self { name, plugin, tls: Tls::None, first: None, upstream: "echo", manager: |_| {}, before: None }
     }
 
     /// With TLS.
@@ -56,6 +58,12 @@ impl Config {
         self
     }
 
+    /// Behind another plugin.
+    pub fn behind(mut self, first: Value) -> Self {
+        self.first = Some(first);
+        self
+    }
+
     /// With a filter before the plugin.
     pub fn before(mut self, filter: fn() -> Value) -> Self {
         self.before = Some(filter);
@@ -69,10 +77,7 @@ impl Config {
 
     /// What the keys of the plugin's filter state begin with.
     pub fn state(&self) -> String {
-        match self.plugin["name"].as_str() {
-            Some(instance) => format!("svidgate_{instance}"),
-            None => "svidgate".to_owned(),
-        }
+        state(&self.plugin)
     }
 
     /// Envoy's listener.
@@ -93,11 +98,10 @@ impl Config {
     }
 
     fn connection_manager(&self, wasm: &str, access_log: &str) -> Value {
-        let filters: Vec<Value> = [Some(peer_filter()), self.before.map(|filter| filter())]
-            .into_iter()
-            .flatten()
-            .chain([self.plugin_filter(wasm), self.guard(), router()])
-            .collect();
+        let before = [Some(peer_filter()), self.before.map(|filter| filter())].into_iter().flatten();
+        let plugins = self.first.iter().chain([&self.plugin]);
+        let plugins = plugins.flat_map(|plugin| [self.plugin_filter(plugin, wasm), guard(plugin)]);
+        let filters: Vec<Value> = before.chain(plugins).chain([router()]).collect();
         let state = self.state();
         let mut manager = json!({
             "@type": format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
@@ -126,11 +130,11 @@ impl Config {
         manager
     }
 
-    fn plugin_filter(&self, wasm: &str) -> Value {
+    fn plugin_filter(&self, plugin: &Value, wasm: &str) -> Value {
         json!({"name": "svidgate", "typed_config": {
             "@type": format!("{EXTENSIONS}.filters.http.wasm.v3.Wasm"),
             "config": {
-                "name": format!("svidgate-{}", self.name),
+                "name": format!("svidgate-{}-{}", self.name, state(plugin)),
                 "root_id": "svidgate",
                 "failure_policy": "FAIL_RELOAD",
                 // One id for all: their VMs are shared, their configurations must not mix.
@@ -141,20 +145,9 @@ impl Config {
                 },
                 "configuration": {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
-                    "value": self.plugin.to_string(),
+                    "value": plugin.to_string(),
                 },
             },
-        }})
-    }
-
-    fn guard(&self) -> Value {
-        let mark = json!({"key": format!("wasm.{}", self.state()), "string_match": {"exact": "verified"}});
-        json!({"name": "svidgate-guard", "typed_config": {
-            "@type": format!("{EXTENSIONS}.filters.http.rbac.v3.RBAC"),
-            "rules": {"action": "ALLOW", "policies": {"verified-by-svidgate": {
-                "permissions": [{"any": true}],
-                "principals": [{"filter_state": mark}],
-            }}},
         }})
     }
 
@@ -188,6 +181,25 @@ impl Config {
             },
         }})
     }
+}
+
+fn state(plugin: &Value) -> String {
+    match plugin["name"].as_str() {
+        Some(instance) => format!("svidgate_{instance}"),
+        None => "svidgate".to_owned(),
+    }
+}
+
+/// Lets pass what the plugin has marked.
+fn guard(plugin: &Value) -> Value {
+    let mark = json!({"key": format!("wasm.{}", state(plugin)), "string_match": {"exact": "verified"}});
+    json!({"name": "svidgate-guard", "typed_config": {
+        "@type": format!("{EXTENSIONS}.filters.http.rbac.v3.RBAC"),
+        "rules": {"action": "ALLOW", "policies": {"verified-by-svidgate": {
+            "permissions": [{"any": true}],
+            "principals": [{"filter_state": mark}],
+        }}},
+    }})
 }
 
 /// Notes all URI SANs of the peer where the plugin finds them.

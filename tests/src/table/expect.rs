@@ -30,6 +30,8 @@ pub struct Expect {
     pub challenge: Option<&'static str>,
     /// Whether a refusal has a JSON body.
     pub body: bool,
+    /// Whether the access log tells of the decision; not that of a first plugin of two.
+    pub logged: bool,
     /// Further counters and by how much they grow.
     pub counters: Vec<(&'static str, u64)>,
 }
@@ -63,6 +65,7 @@ impl Default for Expect {
             stripped: 0,
             challenge: None,
             body: true,
+            logged: true,
             counters: Vec::new(),
         }
     }

@@ -101,10 +101,11 @@ impl Native {
     }
 
     fn compare(&self, row: &Row, wire: &Wire, at: u64) -> (Vec<String>, Option<Pairs>) {
-        if row.expect.status.is_none() {
+        let bench = &self.benches[row.config];
+        // Rows about two plugins in one chain are about Envoy, not about one judge.
+        if row.expect.status.is_none() || bench.config.first.is_some() {
             return (Vec::new(), None);
         }
-        let bench = &self.benches[row.config];
         let mut outcome = bench.judge(row, wire, at);
         let mut counted = BTreeMap::new();
         for _ in 1..row.call.times {

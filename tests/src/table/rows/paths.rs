@@ -87,6 +87,8 @@ fn as_they_come() -> Vec<Row> {
         bad("p05_an_encoded_percent", "/open/100%25"),
         bad("p05_a_pipe", "/open/a|b"),
         bad("p05_a_bad_path_over_h2", "/open/%2e%2e/admin/x").h2(),
+        bad("p05_raw_utf8_over_h2", "/open/café").h2(),
+        get("p05_raw_utf8_over_http1_is_no_request", "paths", "/open/café").by_envoy(400),
         get("p05_a_fragment_is_no_request", "paths", "/open#/admin").by_envoy(400),
         get("p05_a_target_without_a_slash_is_no_request", "paths", "open").by_envoy(400),
     ]

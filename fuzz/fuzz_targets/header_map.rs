@@ -1,6 +1,7 @@
 //! A request as Envoy hands it over: the serialized header map, and the judgement on it.
 #![no_main]
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -8,17 +9,19 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use svidgate_forge::{AUDIENCE, Key, NOW, SUBJECT, TRUST_DOMAIN};
 use svidgate_fuzz::{AnySignature, KEYS};
-use svidgate_jwt_svid::{DenyReason, TrustDomain};
+use svidgate_jwt_svid::{CacheLimits, DenyReason, TokenCache, TrustDomain};
 use svidgate_plugin::config::Config;
-use svidgate_plugin::request::{Answer, Headers, Judge};
+use svidgate_plugin::request::{Answer, Court, parse_headers};
 use svidgate_plugin::trust::Trust;
-use svidgate_policy::Reason;
+use svidgate_policy::{Connection, Headers, Judge, Passage, Reason};
 use svidgate_snapshot::{Observed, Snapshot, TrustBundle};
 
-static JUDGE: LazyLock<Judge> = LazyLock::new(|| {
+static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     let config = json!({"audiences": [AUDIENCE], "allowed_spiffe_ids": [SUBJECT]});
-    Judge::new(Config::parse(config.to_string().as_bytes()).unwrap())
+    Config::parse(config.to_string().as_bytes()).unwrap()
 });
+
+static JUDGE: LazyLock<Judge> = LazyLock::new(|| Judge::new(CONFIG.settings.clone()));
 
 static TRUST: LazyLock<Trust> = LazyLock::new(|| {
     let jwks = json!({"keys": KEYS.iter().map(Key::jwk).collect::<Vec<_>>()});
@@ -31,7 +34,7 @@ static TRUST: LazyLock<Trust> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let Some(headers) = Headers::parse(data) else { return };
+    let Some(headers) = parse_headers(data) else { return };
     let names: Vec<_> = headers.names().collect();
     if let Some(pairs) = pairs(&headers)
         && !data.is_empty()
@@ -39,23 +42,36 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(serialize(&pairs), data);
     }
     for name in &names {
-        let _ = JUDGE.is_identity_header(name);
+        let _ = JUDGE.owns_header(name);
     }
 
     let given = names.iter().filter(|name| **name == b"authorization").count();
-    match JUDGE.decide(&headers, &TRUST, &AnySignature, NOW * 1000) {
-        Ok(caller) => {
+    let cache = RefCell::new(TokenCache::new(CacheLimits { max_entries: 0, max_bytes: 0 }, 0));
+    let court = Court {
+        trust: &TRUST,
+        cache: &cache,
+        verifier: &CONFIG.verifier,
+        crypto: &AnySignature,
+        cache_use: Cell::new(None),
+    };
+    let verdict = JUDGE.decide(&headers, &Connection::default(), &court, NOW * 1000);
+    let _ = JUDGE.edits(&headers, &verdict);
+    match verdict.outcome {
+        Ok(Passage::Admitted(caller)) => {
             assert_eq!(given, 1);
             assert_eq!(caller.spiffe_id().as_str(), SUBJECT);
         }
+        Ok(_) => panic!("nothing else passes here"),
         Err(denial) => {
-            match given {
-                0 => assert_eq!(denial.reason(), Reason::Svid(DenyReason::TokenMissing)),
-                1 => {}
-                _ => assert_eq!(denial.reason(), Reason::Svid(DenyReason::AuthorizationRepeated)),
+            if verdict.rule.is_some() {
+                match given {
+                    0 => assert_eq!(denial.reason(), Reason::Svid(DenyReason::TokenMissing)),
+                    1 => {}
+                    _ => assert_eq!(denial.reason(), Reason::Svid(DenyReason::AuthorizationRepeated)),
+                }
             }
-            let answer = Answer::new(denial);
-            assert!([401, 403, 503].contains(&answer.status));
+            let answer = Answer::new(denial, &CONFIG.answers);
+            assert!([400, 401, 403, 503].contains(&answer.status));
             assert!(answer.body.len() < 128);
         }
     }

@@ -5,7 +5,7 @@
 //! the shipped bootstraps show.
 
 use svidgate_jwt_svid::CacheUse;
-use svidgate_policy::{Headers, Outcome, Passage, Policy, Reason, Rule, Verdict};
+use svidgate_policy::{Headers, Outcome, Passage, Path, Policy, Reason, Rule, Verdict};
 
 /// A counter of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,9 +97,9 @@ impl GrpcLabel {
             return None;
         }
         let path = std::str::from_utf8(headers.values(":path").next()?).ok()?;
-        let (called, _) = path.split_once('?').unwrap_or((path, ""));
-        let (service, method) = called.strip_prefix('/')?.split_once('/')?;
-        grpc.iter().enumerate().filter(|(_, declared)| declared.service == service).find_map(
+        let path = Path::parse(path).ok()?;
+        let [service, method] = path.segments() else { return None };
+        grpc.iter().enumerate().filter(|(_, declared)| declared.service == *service).find_map(
             |(at, declared)| {
                 let label = |method| Self { rule, service: at, method };
                 if declared.methods.is_empty() {
@@ -246,6 +246,7 @@ mod tests {
         let expected =
             |method: &str| Some(format!("method=.={method};.;status=.=allowed;.;grpc_auth_attempts_total"));
         assert_eq!(name(0, "/hive.Registry/Put?x"), expected("hive.Registry/Put"));
+        assert_eq!(name(0, "/hive.Registry/P%75t/"), expected("hive.Registry/Put"));
         assert_eq!(name(0, "/hive.Open/Anything"), expected("hive.Open/*"));
         assert_eq!(name(0, "/hive.Registry/Else"), None);
         assert_eq!(name(1, "/hive.Registry/Put"), None);

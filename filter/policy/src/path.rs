@@ -87,18 +87,18 @@ impl Readings {
         if raw.chars().any(char::is_control) {
             return Err(AmbiguousPath);
         }
-        let folded = raw.replace("%2f", SEPARATOR).replace("%2F", SEPARATOR);
-        let folded = folded.replace("%5c", SEPARATOR).replace("%5C", SEPARATOR).replace('\\', SEPARATOR);
-        let mut oddities = Oddities {
-            encoded_separators: folded.contains(SEPARATOR),
-            parameters: raw.contains(';'),
-            ..Oddities::default()
-        };
-        let mut texts = if oddities.encoded_separators {
-            vec![folded.replace(SEPARATOR, "/"), folded.replace(SEPARATOR, OPAQUE)]
-        } else {
-            vec![folded]
-        };
+        // One server takes `%2f` for a separator and `\` for a letter, another one the other way round.
+        let mut texts = vec![raw.to_owned()];
+        let mut oddities = Oddities { parameters: raw.contains(';'), ..Oddities::default() };
+        for spellings in SEPARATORS {
+            if spellings.iter().any(|spelling| raw.contains(spelling)) {
+                oddities.encoded_separators = true;
+                let read = |text: &String, as_what| {
+                    spellings.iter().fold(text.clone(), |text, spelling| text.replace(spelling, as_what))
+                };
+                texts = texts.iter().flat_map(|text| [read(text, "/"), read(text, OPAQUE)]).collect();
+            }
+        }
         if oddities.parameters {
             texts =
                 texts.iter().flat_map(|text| [without_parameters(text), text.replace(';', OPAQUE)]).collect();
@@ -136,8 +136,8 @@ fn filled(path: &str) -> String {
     filled
 }
 
-/// A control character: no target that parses has it.
-const SEPARATOR: &str = "\u{1}";
+/// What some servers take for a slash, each in every spelling that they know.
+const SEPARATORS: [&[&str]; 3] = [&["%2f", "%2F"], &["%5c", "%5C"], &["\\"]];
 /// U+FFFD, encoded.
 const OPAQUE: &str = "%EF%BF%BD";
 
@@ -263,6 +263,11 @@ mod tests {
         assert_eq!(readings("/a;x=1/b"), ["/a/b", "/a\u{fffd}x=1/b"]);
         assert_eq!(readings("/a//b"), ["/a/b", "/a/\u{fffd}/b"]);
         assert_eq!(readings("/a%2f;x").len(), 4);
+        assert_eq!(
+            readings("/a%2Fb%5cc"),
+            ["/a/b/c", "/a/b\u{fffd}c", "/a\u{fffd}b/c", "/a\u{fffd}b\u{fffd}c"]
+        );
+        assert_eq!(readings("/a%2Fb%5cc\\d").len(), 8);
         let plain = Readings::parse("/a/b?c=//;%2f").unwrap();
         assert_eq!((plain.oddities, plain.paths.len()), (Oddities::default(), 1));
     }

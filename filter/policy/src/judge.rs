@@ -1,6 +1,7 @@
 //! From the headers of a request and the word of its connection to a verdict.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use svidgate_jwt_svid::{DenyReason, SpiffeId, TrustDomain, UnixTime, VerifiedSvid, VerifyError};
@@ -38,7 +39,7 @@ pub trait Trust {
 /// Judges requests by one set of settings.
 #[derive(Clone, Debug)]
 pub struct Judge {
-    settings: Settings,
+    settings: Arc<Settings>,
     own_headers: Vec<Vec<u8>>,
     asks_for_peer: bool,
 }
@@ -102,9 +103,10 @@ impl Verdict<'_> {
 }
 
 impl Judge {
-    /// A judge by `settings`.
+    /// A judge by `settings`. Whoever keeps them too shares them: 10,000 rules are compiled and held once.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: impl Into<Arc<Settings>>) -> Self {
+        let settings = settings.into();
         let upstream = &settings.upstream;
         let own_headers = [&upstream.spiffe_id_header, &upstream.audit_header]
             .into_iter()

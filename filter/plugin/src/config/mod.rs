@@ -9,6 +9,7 @@ mod staleness;
 mod together;
 mod upstream;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub struct Config {
     /// What every token must satisfy: its audiences are those of all rules together, and each rule judges its own.
     pub verifier: Verifier,
     /// Who may do what, and what the service is told.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// What a refused caller is told.
     pub answers: Answers,
     /// Which refusals are logged.
@@ -212,7 +213,7 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
         name: name?.unwrap_or_default(),
         controller: controller?,
         verifier: noted(object, "", Verifier::new(demands))?,
-        settings: Settings {
+        settings: Arc::new(Settings {
             policy: Policy::new(rules),
             mode: mode?,
             fail_open: fail_open?,
@@ -221,7 +222,7 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
             upstream: upstream?,
             staleness: max_staleness?,
             clock_skew,
-        },
+        }),
         answers: answers?,
         log: log?,
         token_cache: token_cache?,

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ fn the_two_required_fields_are_enough_and_the_rest_has_safe_defaults() {
     assert_eq!(config.controller.wait, Duration::from_secs(30));
     assert_eq!((config.verifier.config().clock_skew, config.verifier.config().max_token_bytes), (5, 8192));
     let Settings { policy, mode, fail_open, sources, peer, upstream, staleness, clock_skew } =
-        config.settings;
+        Arc::into_inner(config.settings).unwrap();
     assert_eq!((mode, fail_open, clock_skew), (Mode::Enforce, false, 5));
     let bearer = TokenSource::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) };
     assert_eq!(sources, [bearer]);

@@ -9,6 +9,7 @@ use proxy_wasm::types::{Bytes, MapType, Status};
 use svidgate_policy::{Connection, PEER_FILTER_STATE};
 
 use crate::config::Level;
+use crate::crypto::{HostError, SignatureHost};
 use crate::shared_data::{CREATE_ONLY, SharedData};
 
 /// Unix time in milliseconds. A clock that cannot be read stands at the end of time, so that every token is expired.
@@ -71,6 +72,44 @@ impl SharedData for EnvoySharedData {
     }
 }
 
+/// Envoy's own crypto.
+#[derive(Debug)]
+pub(crate) struct EnvoySignatures;
+
+impl SignatureHost for EnvoySignatures {
+    #[expect(unsafe_code, reason = "takes over a buffer that the host allocated through our own allocator")]
+    fn verify_signature(&self, arguments: &[u8]) -> Result<Vec<u8>, HostError> {
+        const NAME: &str = "verify_signature";
+        let mut data: *mut u8 = null_mut();
+        let mut size: usize = 0;
+        // SAFETY: name and arguments are valid for reads, both out-pointers for writes, for the whole call.
+        let status = unsafe {
+            proxy_call_foreign_function(
+                NAME.as_ptr(),
+                NAME.len(),
+                arguments.as_ptr(),
+                arguments.len(),
+                &raw mut data,
+                &raw mut size,
+            )
+        };
+        let result = if data.is_null() {
+            Vec::new()
+        } else {
+            // SAFETY: as in `header_pairs`.
+            unsafe { Vec::from_raw_parts(data, size, size) }
+        };
+        match status {
+            STATUS_OK => Ok(result),
+            STATUS_NOT_FOUND => Err(HostError::NotFound),
+            _ => Err(HostError::Failed),
+        }
+    }
+}
+
+const STATUS_OK: u32 = Status::Ok as u32;
+const STATUS_NOT_FOUND: u32 = Status::NotFound as u32;
+
 /// The whole header map in proxy-wasm's serialized form, for `request::Headers::parse`. The SDK's own reader panics
 /// on names that are not UTF-8.
 #[expect(unsafe_code, reason = "takes over a buffer that the host allocated through our own allocator")]
@@ -79,7 +118,7 @@ pub(crate) fn header_pairs(map: MapType) -> Option<Bytes> {
     let mut size: usize = 0;
     // SAFETY: both out-pointers are valid for writes for the whole call.
     let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
-    if status != Status::Ok as u32 {
+    if status != STATUS_OK {
         return None;
     }
     if data.is_null() {
@@ -95,4 +134,12 @@ pub(crate) fn header_pairs(map: MapType) -> Option<Bytes> {
 unsafe extern "C" {
     // Declared with a plain number as result: a status that the SDK's enum lacks must not become one.
     fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        results: *mut *mut u8,
+        results_size: *mut usize,
+    ) -> u32;
 }

@@ -7,6 +7,7 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 pub mod config;
+pub mod crypto;
 pub mod metrics;
 pub mod refusal_log;
 pub mod request;

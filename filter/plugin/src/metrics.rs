@@ -4,6 +4,7 @@
 //! Labels are written into the name as `label=.=value;.;` before it; Envoy's `stats_tags` turn them into tags, as
 //! the shipped bootstraps show.
 
+use crate::crypto::Checked;
 use svidgate_jwt_svid::CacheUse;
 use svidgate_policy::{Headers, Outcome, Passage, Path, Policy, Reason, Rule, Verdict};
 
@@ -26,6 +27,8 @@ pub enum Counter {
     CacheHit,
     /// A token was not in the cache.
     CacheMiss,
+    /// A signature was checked, or was to be.
+    SignatureCheck(Checked),
     /// A snapshot with other content came into force in a VM.
     SnapshotApplied,
     /// A snapshot was not taken, or only in part.
@@ -171,6 +174,11 @@ impl Counter {
             Self::HeaderStripped => "svidgate_identity_headers_stripped_total".to_owned(),
             Self::CacheHit => "svidgate_token_cache_hits_total".to_owned(),
             Self::CacheMiss => "svidgate_token_cache_misses_total".to_owned(),
+            Self::SignatureCheck(Checked::By(backend)) => {
+                format!("backend=.={};.;svidgate_signature_checks_total", backend.as_str())
+            }
+            Self::SignatureCheck(Checked::HostFailed) => "svidgate_host_crypto_failures_total".to_owned(),
+            Self::SignatureCheck(Checked::HostMissing) => "svidgate_host_crypto_missing_total".to_owned(),
             Self::SnapshotApplied => "svidgate_snapshots_applied_total".to_owned(),
             Self::SnapshotRefused(reason) => format!("reason=.={reason};.;svidgate_snapshots_refused_total"),
         })

@@ -8,12 +8,13 @@ use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, MapType};
 
-use svidgate_jwt_svid::{RustCrypto, TokenCache};
+use svidgate_jwt_svid::TokenCache;
 use svidgate_policy::{Connection, Denial, Headers, Judge, Verdict};
 
 use crate::config::Config;
 use crate::counters::{Counters, record};
-use crate::host::{self, EnvoySharedData};
+use crate::crypto::{Checked, Crypto};
+use crate::host::{self, EnvoySharedData, EnvoySignatures};
 use crate::metrics::{Counter, Gauge, GrpcLabel, ROLLBACK, Status};
 use crate::refusal_log::Sampling;
 use crate::request::{Court, parse_headers};
@@ -33,6 +34,8 @@ pub(crate) struct Gate {
     board: Board,
     trust: RefCell<Trust>,
     cache: RefCell<TokenCache>,
+    pub(crate) crypto: Crypto<EnvoySignatures>,
+    host_failed: Cell<bool>,
     counters: Counters,
     looked_at: RefCell<u64>,
 }
@@ -65,6 +68,8 @@ impl Gate {
             trust: RefCell::default(),
             // The seed only keeps callers from choosing which tokens share a slot.
             cache: RefCell::new(TokenCache::new(config.token_cache, host::nanos())),
+            crypto: Crypto::new(config.crypto, EnvoySignatures),
+            host_failed: Cell::default(),
             counters: Counters::default(),
             looked_at: RefCell::default(),
             config,
@@ -81,14 +86,38 @@ impl Gate {
             trust: &self.trust.borrow(),
             cache: &self.cache,
             verifier: &self.config.verifier,
-            crypto: &RustCrypto,
+            crypto: &self.crypto,
             cache_use: Cell::new(None),
         };
         let verdict = self.judge.decide(headers, connection, &court, now);
         if let Some(counter) = court.cache_use.get().and_then(Counter::of_cache) {
             self.count(counter);
         }
+        if let Some(checked) = self.crypto.take_checked() {
+            self.note_check(checked);
+        }
         verdict
+    }
+
+    fn note_check(&self, checked: Checked) {
+        self.count(Counter::SignatureCheck(checked));
+        match checked {
+            Checked::By(_) => {}
+            Checked::HostFailed => {
+                if !self.host_failed.replace(true) {
+                    log::warn!("the host could not check a signature; such tokens are refused, and counted");
+                }
+            }
+            Checked::HostMissing => log::warn!(
+                "this host has no `verify_signature`; signatures are checked in the module from now on. Set `crypto` to `wasm`"
+            ),
+        }
+    }
+
+    /// For a test that has put something on the board within this millisecond.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) fn look_again(&self) {
+        self.looked_at.replace(0);
     }
 
     pub(crate) fn count(&self, counter: Counter) {

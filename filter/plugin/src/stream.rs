@@ -43,7 +43,9 @@ impl HttpContext for Stream {
             return self.refuse(&Answer::unconfigured());
         };
         #[cfg(feature = "test-hooks")]
-        crate::test_hooks::on_request(&gate.config);
+        if let Some(body) = crate::test_hooks::on_request(&gate) {
+            return self.refuse(&Answer { status: 200, challenge: None, body });
+        }
         let decided = decide(&gate);
         match decided {
             Ok(()) => Action::Continue,
@@ -79,6 +81,8 @@ fn decide(gate: &Gate) -> Result<(), Denial> {
         return Err(unreadable);
     };
     let now = host::now();
+    #[cfg(feature = "test-hooks")]
+    let now = crate::test_hooks::now(gate).unwrap_or(now);
     let connection = if gate.judge.asks_for_peer() { host::connection() } else { Default::default() };
     let mut verdict = gate.judge(&headers, &connection, now);
     if let Ok(passage) = &verdict.outcome

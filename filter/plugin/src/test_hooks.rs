@@ -1,11 +1,14 @@
 //! Faults on demand, for the tests that show that each of them ends in refused requests. Only in builds with the
 //! feature `test-hooks`, which are never shipped.
 
+mod vectors;
+
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 
 use crate::config::Config;
 use crate::host::EnvoySharedData;
+use crate::root::Gate;
 use crate::shared_data::{CREATE_ONLY, SharedData};
 use crate::subscription::Keys;
 
@@ -20,16 +23,29 @@ pub(crate) fn may_configure(config: &Config) -> bool {
     }
 }
 
-/// At the start of each request.
-pub(crate) fn on_request(config: &Config) {
-    let asked =
-        |header| matches!(hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, header), Ok(Some(_)));
-    if config.test_fault.is_some() && asked("x-test-vandalize") {
+/// At the start of each request. What it gives back ends the request, as the body of a 200.
+pub(crate) fn on_request(gate: &Gate) -> Option<String> {
+    let config = &gate.config;
+    config.test_fault.as_ref()?;
+    if header("x-test-vandalize").is_some() {
         vandalize(&Keys::new(&config.controller));
     }
-    if config.test_fault.is_some() && asked("x-test-trap") {
+    if header("x-test-trap").is_some() {
         trap();
     }
+    vectors::answer(&gate.crypto)
+}
+
+/// The moment that a request is to be judged at, in Unix milliseconds.
+pub(crate) fn now(gate: &Gate) -> Option<u64> {
+    gate.config.test_fault.as_ref()?;
+    let now = std::str::from_utf8(&header("x-test-now")?).ok()?.parse().ok();
+    gate.look_again();
+    now
+}
+
+fn header(name: &str) -> Option<Vec<u8>> {
+    hostcalls::get_map_value_bytes(MapType::HttpRequestHeaders, name).ok().flatten()
 }
 
 /// At each tick of a VM: the first one that holds the lease and has a state dies, once in the life of the process.

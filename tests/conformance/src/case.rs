@@ -1,3 +1,5 @@
+use crate::question::Question;
+
 /// Cases of one origin.
 #[derive(Clone, Debug)]
 pub struct Suite {
@@ -19,6 +21,8 @@ pub struct Case {
     pub expected: Expected,
     /// What we say.
     pub ours: Ours,
+    /// The question itself, where it came to the verification of a signature or a token: to be put elsewhere too.
+    pub question: Option<Question>,
 }
 
 /// What a vector says of itself.
@@ -43,6 +47,21 @@ pub enum Ours {
     Refused(String),
 }
 
+/// An answer with its question.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What we say.
+    pub ours: Ours,
+    /// What was asked.
+    pub question: Option<Question>,
+}
+
+impl From<Ours> for Judged {
+    fn from(ours: Ours) -> Self {
+        Self { ours, question: None }
+    }
+}
+
 impl Suite {
     /// A suite of these cases with nothing left out.
     #[must_use]
@@ -54,8 +73,9 @@ impl Suite {
 impl Case {
     /// A case.
     #[must_use]
-    pub fn new(id: impl Into<String>, expected: Expected, ours: Ours) -> Self {
-        Self { id: id.into(), expected, ours }
+    pub fn new(id: impl Into<String>, expected: Expected, judged: impl Into<Judged>) -> Self {
+        let Judged { ours, question } = judged.into();
+        Self { id: id.into(), expected, ours, question }
     }
 
     /// Whether both answers agree. "Acceptable" counts as "must be refused": we take the strict reading.

@@ -17,11 +17,19 @@
 mod case;
 mod disposition;
 mod judge;
+mod question;
 mod report;
 mod suites;
 
-pub use case::{Case, Expected, Ours, Suite};
+pub use case::{Case, Expected, Judged, Ours, Suite};
+pub use question::Question;
 pub use report::{Report, SuiteReport, Wrong};
+
+/// Every suite, with our answers.
+#[must_use]
+pub fn suites() -> Vec<Suite> {
+    suites::all()
+}
 
 /// Runs every suite and weighs the outcome against the dispositions.
 #[must_use]

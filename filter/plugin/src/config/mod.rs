@@ -17,6 +17,7 @@ use svidgate_config::{Errors, Object, field, kind, parse_json, read};
 use svidgate_jwt_svid::{AlgorithmSet, Audiences, CacheLimits, Verifier, VerifierConfig};
 use svidgate_policy::{Mode, Policy, Settings};
 
+use crate::crypto::Backend;
 use kinds::spelled;
 use rule::RuleText;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub log: Log,
     /// Verified tokens that are kept.
     pub token_cache: CacheLimits,
+    /// Who checks signatures.
+    pub crypto: Backend,
     /// Fault to provoke, in test builds only.
     #[cfg(feature = "test-hooks")]
     pub test_fault: Option<String>,
@@ -178,6 +181,16 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
         ),
         token_cache,
     );
+    let crypto = object.default(
+        field!(
+            "crypto",
+            "Who checks signatures. `host`: Envoy's own crypto (Envoy 1.30 or later), ten times as fast; what it has \
+             not, RSA-PSS, or all of it in an older Envoy, is checked in the module. `wasm`: all in the module, for \
+             hosts that stop on a function that they do not know (ngx_wasm_module)."
+        ),
+        Backend::Host.as_str(),
+        kind::choice(&CRYPTO),
+    );
     #[cfg(feature = "test-hooks")]
     let test_fault = object.optional("test_fault", kind::text());
 
@@ -226,6 +239,7 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
         answers: answers?,
         log: log?,
         token_cache: token_cache?,
+        crypto: crypto?,
         #[cfg(feature = "test-hooks")]
         test_fault: test_fault?,
     })
@@ -288,6 +302,8 @@ fn noted<T, E: std::fmt::Display>(
 pub const DEFAULT_CLUSTER: &str = "svidgate_controller";
 
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
+const CRYPTO: [(&str, Backend); 2] =
+    [(Backend::Host.as_str(), Backend::Host), (Backend::Wasm.as_str(), Backend::Wasm)];
 const WAIT: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
 const MAX_SKEW: Duration = Duration::from_secs(300);
 /// Compiled into each worker's memory, some hundred bytes a rule.

@@ -6,6 +6,7 @@ use svidgate_forge::{
 
 use crate::case::{Case, Expected, Suite};
 use crate::judge;
+use crate::question::Question;
 
 pub(super) fn suites() -> Vec<Suite> {
     let all = attacks();
@@ -13,8 +14,13 @@ pub(super) fn suites() -> Vec<Suite> {
     suites.extend(ATTACK_CLASSES.iter().map(|(class, title)| {
         let cases = all.iter().filter(|attack| attack.class == *class).map(|attack| {
             let trust = judge::trust(attack.trust.iter().map(|(name, jwks)| (*name, jwks.as_slice())));
-            let ours = judge::svid(&attack.token, &trust, NOW);
-            Case::new(&attack.name, Expected::InvalidFor(attack.reason), ours)
+            let mut judged = judge::svid(&attack.token, &trust, NOW);
+            // The keys as the attacker left them, not as they look once they are read.
+            if let Some(Question::Svid { trust, .. }) = &mut judged.question {
+                let text = |jwks: &[u8]| String::from_utf8(jwks.to_vec()).unwrap();
+                *trust = attack.trust.iter().map(|(name, jwks)| ((*name).to_owned(), text(jwks))).collect();
+            }
+            Case::new(&attack.name, Expected::InvalidFor(attack.reason), judged)
         });
         Suite::new(format!("{} {title}", class.to_uppercase()), cases.collect())
     }));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use svidgate_jwt_svid::Algorithm;
 use svidgate_jwt_svid::unverified::Compact;
 
-use crate::case::{Case, Expected, Ours, Suite};
+use crate::case::{Case, Expected, Judged, Suite};
 use crate::judge;
 
 const FILES: &[(&str, &str)] = &[
@@ -76,7 +76,7 @@ fn suite(name: &str, file: &str) -> Suite {
     Suite::new(name, cases.collect())
 }
 
-fn signature(token: &[u8], jwk: &Value) -> Ours {
+fn signature(token: &[u8], jwk: &Value) -> Judged {
     let compact = Compact::parse(token).unwrap();
     let header: Value = serde_json::from_slice(&compact.header).unwrap();
     let algorithm = Algorithm::parse(header["alg"].as_str().unwrap()).unwrap();

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use svidgate_forge::{Key, NOW, RsaKey, Sha, TRUST_DOMAIN, Token, b64, compact, jwks};
 
-use crate::case::{Case, Expected, Ours, Suite};
+use crate::case::{Case, Expected, Judged, Suite};
 use crate::judge;
 
 pub(super) fn suite() -> Suite {
@@ -24,11 +24,11 @@ fn token() -> Token {
     Token::new(&key())
 }
 
-fn judge(token: &[u8]) -> Ours {
+fn judge(token: &[u8]) -> Judged {
     judge_with(token, vec![key().jwk(), rsa().jwk()])
 }
 
-fn judge_with(token: &[u8], entries: Vec<Value>) -> Ours {
+fn judge_with(token: &[u8], entries: Vec<Value>) -> Judged {
     judge::svid(token, &judge::trust([(TRUST_DOMAIN, jwks(entries).as_slice())]), NOW)
 }
 

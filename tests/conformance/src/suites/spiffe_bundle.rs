@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use svidgate_forge::{Key, NOW, RsaKey, TRUST_DOMAIN, Token};
 use svidgate_jwt_svid::{Bundle, BundleLimits, BundleSet, TrustDomain};
 
-use crate::case::{Case, Expected, Ours, Suite};
+use crate::case::{Case, Expected, Judged, Ours, Suite};
 use crate::judge;
 
 pub(super) fn suite() -> Suite {
@@ -122,9 +122,9 @@ fn examples_of_the_standard() -> [Case; 3] {
     ]
 }
 
-fn verify_with(document: &[u8]) -> Ours {
+fn verify_with(document: &[u8]) -> Judged {
     match read(document) {
-        Err(why) => Ours::Refused(why),
+        Err(why) => Ours::Refused(why).into(),
         Ok(bundle) => {
             let trust: BundleSet =
                 [(TrustDomain::parse(TRUST_DOMAIN).unwrap(), bundle)].into_iter().collect();

@@ -4,7 +4,7 @@ use svidgate_forge::TRUST_DOMAIN;
 use svidgate_jwt_svid::unverified::{Claims, Compact};
 use svidgate_jwt_svid::{Audiences, Bundle, BundleLimits, BundleSet, TrustDomain, VerifierConfig};
 
-use crate::case::{Case, Expected, Suite};
+use crate::case::{Case, Expected, Judged, Suite};
 use crate::judge;
 
 struct Capture {
@@ -42,7 +42,7 @@ fn suite(capture: &Capture) -> Suite {
     let claims = Claims::parse(&Compact::parse(token).unwrap().payload).unwrap();
     let (issued, expires) = (claims.issued_at().unwrap().floor.0, claims.expires_at().unwrap().floor.0);
     let ours = || trust(Bundle::from_jwks, capture.workload_api);
-    let case = |id: &str, expected, ours| Case::new(id, expected, ours);
+    let case = |id: &str, expected, judged: Judged| Case::new(id, expected, judged);
     let verify = |trust: &BundleSet, now| judge::svid(token, trust, now);
     let other = CAPTURES.iter().find(|other| other.key_type != capture.key_type).unwrap();
     let elsewhere = VerifierConfig::new(Audiences::new(["elsewhere"]).unwrap());

@@ -76,10 +76,8 @@ impl Bootstrap {
 
     /// The plugin's configuration.
     pub fn plugin_config_text(&self) -> &str {
-        let filters = &self.config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"];
-        let filters = filters[0]["typed_config"]["http_filters"].as_array().expect("http_filters");
-        let plugin = filters.iter().find(|f| f["name"] == PLUGIN).expect("the plugin");
-        plugin["typed_config"]["config"]["configuration"]["value"].as_str().expect("a StringValue")
+        let config = &self.plugin_filter()["typed_config"]["config"];
+        config["configuration"]["value"].as_str().expect("a StringValue")
     }
 
     /// Sets `failure_policy`.
@@ -103,6 +101,37 @@ impl Bootstrap {
     /// Any other change.
     pub fn edit(mut self, change: impl FnOnce(&mut Value)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Its first listener, as it is.
+    pub fn listener_config(&self) -> &Value {
+        &self.config["static_resources"]["listeners"][0]
+    }
+
+    /// The filter of the plugin, as it is.
+    pub fn plugin_filter(&self) -> &Value {
+        let manager = &self.listener_config()["filter_chains"][0]["filters"][0]["typed_config"];
+        let filters = manager["http_filters"].as_array().expect("http_filters");
+        filters.iter().find(|f| f["name"] == PLUGIN).expect("the plugin")
+    }
+
+    /// Takes all listeners from a file of discovery responses (LDS).
+    pub fn listeners_from(self, file: &Path) -> Self {
+        self.edit(|config| {
+            config["static_resources"].as_object_mut().expect("an object").remove("listeners");
+            let source = json!({"resource_api_version": "V3", "path_config_source": {"path": file}});
+            config["dynamic_resources"]["lds_config"] = source;
+        })
+    }
+
+    /// Takes the plugin's filter from a file of discovery responses (ECDS).
+    pub fn plugin_from(mut self, file: &Path) -> Self {
+        let filter = self.http_filters().iter_mut().find(|f| f["name"] == PLUGIN).expect("the plugin");
+        *filter = json!({"name": PLUGIN, "config_discovery": {
+            "config_source": {"resource_api_version": "V3", "path_config_source": {"path": file}},
+            "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+        }});
         self
     }
 

@@ -32,6 +32,12 @@ impl Controller {
         let mut config: Value = serde_saphyr::from_str(&yaml).expect("envoy/controller.yaml is YAML");
         config["workload_api"]["socket"] = json!(format!("unix://{}", workload_api.display()));
         config["server"]["socket"] = json!(socket);
+        for (section, setting, name) in
+            [("server", "admin_socket", "admin.sock"), ("revocations", "state_file", "revocations.json")]
+        {
+            let path = config[section].get_mut(setting).expect("a setting of envoy/controller.yaml");
+            *path = json!(folder.join(name));
+        }
         config["log"]["format"] = json!("text");
         let file = folder.join("controller.yaml");
         // JSON is YAML.
@@ -52,6 +58,21 @@ impl Controller {
     /// Its Unix socket.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The socket to which `svidgate revoke` speaks.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.socket.with_file_name("admin.sock")
+    }
+
+    /// Runs `svidgate revoke` with these words and waits until every Envoy enforces the change; returns what it prints.
+    pub fn revoke(&self, words: &[&str]) -> String {
+        let mut command = Command::new(Programs::svidgate());
+        command.arg("revoke").args(words).args(["--wait", "20s", "--admin-socket"]).arg(self.admin_socket());
+        let output = command.output().expect("svidgate");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "svidgate revoke {words:?}: {errors}");
+        String::from_utf8(output.stdout).expect("text")
     }
 
     /// The process: its log, and ways to stop it.

@@ -200,6 +200,8 @@ impl Launched {
         command.args(["--concurrency", &Self::concurrency(), "--disable-hot-restart", "--log-level", "info"]);
         // Access logs of files wait ten seconds otherwise.
         command.args(["--file-flush-interval-msec", "100"]);
+        // Connections of a listener that was replaced would stay for ten minutes, and are asked to go one by one.
+        command.args(["--drain-time-s", "2", "--drain-strategy", "immediate"]);
         command.args(["--service-node", name, "--service-cluster", "svidgate-tests"]);
         Self { process: Process::start(name, command, folder), admin_file }
     }

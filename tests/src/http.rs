@@ -99,6 +99,11 @@ impl Response {
         Some(String::from_utf8_lossy(value).into_owned())
     }
 
+    /// Whether the server ends the connection with this answer.
+    pub fn closes(&self) -> bool {
+        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+
     /// Body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

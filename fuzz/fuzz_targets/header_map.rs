@@ -11,7 +11,7 @@ use svidgate_forge::{AUDIENCE, Key, NOW, SUBJECT, TRUST_DOMAIN};
 use svidgate_fuzz::{AnySignature, KEYS};
 use svidgate_jwt_svid::{CacheLimits, DenyReason, TokenCache, TrustDomain};
 use svidgate_plugin::config::Config;
-use svidgate_plugin::request::{Answer, Court, parse_headers};
+use svidgate_plugin::request::{Answer, Court, Form, parse_headers};
 use svidgate_plugin::trust::Trust;
 use svidgate_policy::{Connection, Headers, Judge, Passage, Reason};
 use svidgate_snapshot::{Observed, Snapshot, TrustBundle};
@@ -70,9 +70,13 @@ fuzz_target!(|data: &[u8]| {
                     _ => assert_eq!(denial.reason(), Reason::Svid(DenyReason::AuthorizationRepeated)),
                 }
             }
-            let answer = Answer::new(denial, &CONFIG.answers);
-            assert!([400, 401, 403, 503].contains(&answer.status));
-            assert!(answer.body.len() < 128);
+            let form = Form::of(&headers);
+            let answer = Answer::new(denial, &CONFIG.answers, form);
+            assert!(matches!(
+                (form, answer.status),
+                (Form::Http, 400 | 401 | 403 | 503) | (Form::GrpcWeb(_), 200)
+            ));
+            assert!(answer.body.len() < 256);
         }
     }
 });

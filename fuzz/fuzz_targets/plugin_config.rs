@@ -65,7 +65,8 @@ fuzz_target!(|data: &[u8]| {
 /// What a configuration says; the compiled form of its rules has no order in which it could be printed.
 fn shown(config: &Config) -> String {
     let Config { name, controller, verifier, settings, answers, log, token_cache, .. } = config;
-    let Settings { policy, mode, fail_open, sources, peer, upstream, staleness, clock_skew } = settings.as_ref();
+    let Settings { policy, mode, fail_open, sources, peer, upstream, staleness, clock_skew } =
+        settings.as_ref();
     format!(
         "{name} {controller:?} {verifier:?} {:?} {mode:?} {fail_open} {sources:?} {peer:?} {upstream:?} {staleness:?} \
          {clock_skew} {answers:?} {log:?} {token_cache:?}",

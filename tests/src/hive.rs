@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tokio_stream::{Stream, iter};
-use tonic::{Request, Response, Status};
+use tokio_stream::{Stream, StreamExt as _, iter};
+use tonic::{Request, Response, Status, Streaming};
 use tower::util::MapRequestLayer;
 
 use crate::recorder::Recorder;
@@ -30,7 +30,7 @@ pub struct Hive {
 }
 
 impl Hive {
-    /// Answers in a stream have this many parts.
+    /// Streams of queries and of answers have this many parts.
     pub const PARTS: usize = 3;
 
     /// Starts it; it notes what it gets.
@@ -80,6 +80,23 @@ impl Registry for Service {
     async fn watch(&self, request: Request<Query>) -> Result<Response<Self::WatchStream>, Status> {
         let parts = vec![Ok(reply(&request)); Hive::PARTS];
         Ok(Response::new(Box::pin(iter(parts))))
+    }
+
+    async fn upload(&self, request: Request<Streaming<Query>>) -> Result<Response<Reply>, Status> {
+        let mut queries = request.into_inner();
+        let mut count = 0;
+        // It does not wait for the end, so that a client whose stream has none is answered if it is let in.
+        while count < Hive::PARTS && queries.message().await?.is_some() {
+            count += 1;
+        }
+        Ok(Response::new(Reply { text: count.to_string() }))
+    }
+
+    type ChatStream = Pin<Box<dyn Stream<Item = Result<Reply, Status>> + Send>>;
+
+    async fn chat(&self, request: Request<Streaming<Query>>) -> Result<Response<Self::ChatStream>, Status> {
+        let replies = request.into_inner().map(|query| Ok(Reply { text: format!("hello {}", query?.name) }));
+        Ok(Response::new(Box::pin(replies)))
     }
 
     async fn delete(&self, request: Request<Query>) -> Result<Response<Reply>, Status> {

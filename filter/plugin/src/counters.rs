@@ -27,7 +27,12 @@ impl Counters {
 }
 
 pub(crate) fn record(gauge: Gauge, value: u64) {
-    if let Some(id) = id(MetricType::Gauge, gauge.name()) {
+    record_as(gauge.name(), value);
+}
+
+/// `name` must be of a closed list.
+pub(crate) fn record_as(name: &str, value: u64) {
+    if let Some(id) = id(MetricType::Gauge, name) {
         let _ = hostcalls::record_metric(id, value);
     }
 }

@@ -6,6 +6,7 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+pub mod bundle_ages;
 pub mod config;
 pub mod crypto;
 pub mod metrics;

@@ -6,7 +6,7 @@
 
 use crate::crypto::Checked;
 use svidgate_jwt_svid::CacheUse;
-use svidgate_policy::{Headers, Outcome, Passage, Path, Policy, Reason, Rule, Verdict};
+use svidgate_policy::{Outcome, Passage, Policy, Reason, Verdict};
 
 /// A counter of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,14 +94,9 @@ impl Status {
 impl GrpcLabel {
     /// The label for a request that a rule about gRPC methods has decided.
     #[must_use]
-    pub fn of(rule: usize, rules: &[Rule], headers: &Headers<'_>) -> Option<Self> {
-        let grpc = &rules.get(rule)?.matches.grpc;
-        if grpc.is_empty() {
-            return None;
-        }
-        let path = std::str::from_utf8(headers.values(":path").next()?).ok()?;
-        let path = Path::parse(path).ok()?;
-        let [service, method] = path.segments() else { return None };
+    pub fn of(verdict: &Verdict<'_>) -> Option<Self> {
+        let (rule, grpc) = (verdict.position?, &verdict.rule?.matches.grpc);
+        let [service, method] = verdict.path.as_ref()?.segments() else { return None };
         grpc.iter().enumerate().filter(|(_, declared)| declared.service == *service).find_map(
             |(at, declared)| {
                 let label = |method| Self { rule, service: at, method };
@@ -207,7 +202,7 @@ const NO_RULE: &str = "none";
 mod tests {
     use std::collections::BTreeSet;
 
-    use svidgate_policy::{Headers, Outcome, Reason};
+    use svidgate_policy::{Outcome, Passage, Path, Reason, Verdict};
 
     use super::{Counter, GrpcLabel, Status};
     use crate::config::Config;
@@ -247,8 +242,13 @@ mod tests {
         let config = config();
         let policy = &config.settings.policy;
         let name = |rule, path: &str| {
-            let headers = Headers::new(vec![(b":path", path.as_bytes())]);
-            let label = GrpcLabel::of(rule, policy.rules(), &headers)?;
+            let verdict = Verdict {
+                rule: policy.rules().get(rule),
+                position: Some(rule),
+                path: Path::parse(path).ok(),
+                outcome: Ok(Passage::Open),
+            };
+            let label = GrpcLabel::of(&verdict)?;
             Counter::GrpcAttempt(label, Status::Allowed).name(policy)
         };
         let expected =

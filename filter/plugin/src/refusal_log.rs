@@ -80,7 +80,7 @@ mod tests {
     fn v16_a_line_has_a_hash_of_the_token_and_nothing_of_it() {
         let token = b"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzcGlmZmU6Ly9hLnRlc3QvYiJ9.AAAA";
         let denial = Denial::new(Reason::Svid(DenyReason::TokenExpired));
-        let refused = Verdict { rule: None, position: None, outcome: Err(denial) };
+        let refused = Verdict { rule: None, position: None, path: None, outcome: Err(denial) };
         let text = line(&refused, Some(token)).unwrap();
         assert!(
             text.starts_with(
@@ -92,16 +92,17 @@ mod tests {
         let hash = text.rsplit_once('=').unwrap().1;
         assert!(hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{text}");
 
-        let audited = Verdict { rule: None, position: None, outcome: Ok(Passage::Audited(denial)) };
+        let audited =
+            Verdict { rule: None, position: None, path: None, outcome: Ok(Passage::Audited(denial)) };
         assert_eq!(line(&audited, None).unwrap(), "request let in (audit): rule=none reason=token_expired");
-        let open = Verdict { rule: None, position: None, outcome: Ok(Passage::Open) };
+        let open = Verdict { rule: None, position: None, path: None, outcome: Ok(Passage::Open) };
         assert_eq!(line(&open, Some(token)), None);
     }
 
     #[test]
     fn a_claimed_domain_that_is_none_is_not_shown() {
         let denial = Denial::new(Reason::Svid(DenyReason::SubjectInvalid));
-        let refused = Verdict { rule: None, position: None, outcome: Err(denial) };
+        let refused = Verdict { rule: None, position: None, path: None, outcome: Err(denial) };
         let text = line(&refused, Some(b"a\nb.c.d")).unwrap();
         assert!(!text.contains("claimed") && !text.contains('\n'), "{text}");
     }

@@ -11,8 +11,9 @@ use proxy_wasm::types::{BufferType, ContextType, MapType};
 use svidgate_jwt_svid::TokenCache;
 use svidgate_policy::{Connection, Denial, Headers, Judge, Verdict};
 
+use crate::bundle_ages::BundleAges;
 use crate::config::Config;
-use crate::counters::{Counters, record};
+use crate::counters::{Counters, record, record_as};
 use crate::crypto::{Checked, Crypto};
 use crate::host::{self, EnvoySharedData, EnvoySignatures};
 use crate::metrics::{Counter, Gauge, GrpcLabel, ROLLBACK, Status};
@@ -37,6 +38,7 @@ pub(crate) struct Gate {
     pub(crate) crypto: Crypto<EnvoySignatures>,
     host_failed: Cell<bool>,
     counters: Counters,
+    bundle_ages: RefCell<BundleAges>,
     looked_at: RefCell<u64>,
 }
 
@@ -71,6 +73,7 @@ impl Gate {
             crypto: Crypto::new(config.crypto, EnvoySignatures),
             host_failed: Cell::default(),
             counters: Counters::default(),
+            bundle_ages: RefCell::new(BundleAges::new(&config.settings)),
             looked_at: RefCell::default(),
             config,
         }
@@ -129,7 +132,7 @@ impl Gate {
         self.count(Counter::Failure(rule, denial.reason()));
     }
 
-    pub(crate) fn count_verdict(&self, verdict: &Verdict<'_>, headers: &Headers<'_>) {
+    pub(crate) fn count_verdict(&self, verdict: &Verdict<'_>) {
         let (rule, status) = (verdict.position, Status::of(verdict));
         let denial = verdict.denial();
         self.count(Counter::Attempt(rule, status));
@@ -139,8 +142,7 @@ impl Gate {
         if status == Status::FailedOpen {
             self.count(Counter::FailedOpen);
         }
-        let rules = self.judge.settings().policy.rules();
-        if let Some(label) = rule.and_then(|rule| GrpcLabel::of(rule, rules, headers)) {
+        if let Some(label) = GrpcLabel::of(verdict) {
             self.count(Counter::GrpcAttempt(label, status));
             if let Some(denial) = denial {
                 self.count(Counter::GrpcFailure(label, denial.reason()));
@@ -156,6 +158,9 @@ impl Gate {
             let bits =
                 snapshot.revision().as_str().get(..8).and_then(|hex| u64::from_str_radix(hex, 16).ok());
             record(Gauge::Revision, bits.unwrap_or(0));
+            for (gauge, seconds) in self.bundle_ages.borrow_mut().update(&snapshot.observed().domains, now) {
+                record_as(gauge, seconds);
+            }
         }
         let cache = self.cache.borrow();
         if !cache.is_empty() {

@@ -10,7 +10,7 @@ use svidgate_policy::{Denial, Edit, Headers, Passage, Reason, Verdict};
 use crate::host;
 use crate::metrics::Counter;
 use crate::refusal_log;
-use crate::request::{Answer, parse_headers};
+use crate::request::{Answer, Form, parse_headers};
 use crate::root::Gate;
 
 pub(crate) struct Stream {
@@ -40,16 +40,15 @@ impl Context for Stream {}
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some(gate) = self.gate.clone() else {
-            return self.refuse(&Answer::unconfigured());
+            return self.refuse(&Answer::unconfigured(form()));
         };
         #[cfg(feature = "test-hooks")]
         if let Some(body) = crate::test_hooks::on_request(&gate) {
-            return self.refuse(&Answer { status: 200, challenge: None, body });
+            return self.refuse(&Answer { status: 200, challenge: None, content_type: Some("application/json"), body: body.into() });
         }
-        let decided = decide(&gate);
-        match decided {
+        match decide(&gate) {
             Ok(()) => Action::Continue,
-            Err(denial) => self.refuse(&Answer::new(denial, &gate.config.answers)),
+            Err((denial, form)) => self.refuse(&Answer::new(denial, &gate.config.answers, form)),
         }
     }
 
@@ -66,19 +65,20 @@ impl HttpContext for Stream {
         if stripped {
             Action::Continue
         } else {
-            self.refuse(&Answer::new(Denial::new(Reason::Internal), &gate.config.answers))
+            self.refuse(&Answer::new(Denial::new(Reason::Internal), &gate.config.answers, form()))
         }
     }
 }
 
-/// Judges the request, and carries out what was judged. An error is a refusal that is not answered yet.
-fn decide(gate: &Gate) -> Result<(), Denial> {
+/// Judges the request, and carries out what was judged. An error is a refusal that is not answered yet, and the form in
+/// which the client understands it.
+fn decide(gate: &Gate) -> Result<(), (Denial, Form)> {
     let unreadable = Denial::new(Reason::Internal);
     let read = host::header_pairs(MapType::HttpRequestHeaders);
     let headers = read.as_deref().and_then(parse_headers);
     let Some(headers) = headers.filter(|headers| strip(gate, MapType::HttpRequestHeaders, headers)) else {
         gate.count_refusal(None, unreadable);
-        return Err(unreadable);
+        return Err((unreadable, Form::Http));
     };
     let now = host::now();
     #[cfg(feature = "test-hooks")]
@@ -90,7 +90,7 @@ fn decide(gate: &Gate) -> Result<(), Denial> {
     {
         verdict.outcome = Err(unreadable);
     }
-    gate.count_verdict(&verdict, &headers);
+    gate.count_verdict(&verdict);
     tell(gate, &verdict);
     if let Some(level) = gate.config.log.level
         && verdict.denial().is_some()
@@ -99,7 +99,7 @@ fn decide(gate: &Gate) -> Result<(), Denial> {
     {
         log::log!(host::log_level(level), "{line}");
     }
-    verdict.outcome.map(drop)
+    verdict.outcome.map(drop).map_err(|denial| (denial, Form::of(&headers)))
 }
 
 /// Removes whatever an upstream could take for the verified identity; `false` when that is not certain.
@@ -143,16 +143,20 @@ fn tell(gate: &Gate, verdict: &Verdict<'_>) {
     }
 }
 
+/// The form in which the client of this request understands a refusal, where its headers are not at hand.
+fn form() -> Form {
+    let read = host::header_pairs(MapType::HttpRequestHeaders);
+    read.as_deref().and_then(parse_headers).map_or(Form::Http, |headers| Form::of(&headers))
+}
+
 fn send(answer: &Answer) {
     let mut headers = vec![("cache-control", "no-store")];
-    if !answer.body.is_empty() {
-        headers.push(("content-type", "application/json"));
-    }
+    headers.extend(answer.content_type.map(|content_type| ("content-type", content_type)));
     if let Some(challenge) = &answer.challenge {
         headers.push(("www-authenticate", challenge));
     }
     // If Envoy does not take the answer the request stays paused and times out; it does not pass.
-    let _ = hostcalls::send_http_response(u32::from(answer.status), headers, Some(answer.body.as_bytes()));
+    let _ = hostcalls::send_http_response(u32::from(answer.status), headers, Some(&answer.body));
 }
 
 /// The guard (an RBAC filter) admits requests whose filter state `wasm.svidgate` has this value.

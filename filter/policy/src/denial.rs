@@ -143,6 +143,17 @@ impl Outcome {
             Self::Unavailable => 503,
         }
     }
+
+    /// gRPC status, as Envoy makes it of the HTTP status: INTERNAL, UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE.
+    #[must_use]
+    pub fn grpc_status(self) -> u8 {
+        match self {
+            Self::BadRequest => 13,
+            Self::Unauthenticated => 16,
+            Self::Forbidden => 7,
+            Self::Unavailable => 14,
+        }
+    }
 }
 
 /// The reasons that are not about the token itself.
@@ -198,5 +209,11 @@ mod tests {
             };
             assert_eq!((reason.outcome().http_status(), reason.outcome()), expected, "{reason:?}");
         }
+    }
+
+    #[test]
+    fn p07_grpc_statuses_are_those_that_envoy_makes_of_the_http_statuses() {
+        let statuses = Outcome::ALL.map(|outcome| (outcome.http_status(), outcome.grpc_status()));
+        assert_eq!(statuses, [(400, 13), (401, 16), (403, 7), (503, 14)]);
     }
 }

@@ -51,6 +51,8 @@ pub struct Verdict<'j> {
     pub rule: Option<&'j Rule>,
     /// Its place in the policy, from 0.
     pub position: Option<usize>,
+    /// The path by which it was found; none where that is odd, or there is none.
+    pub path: Option<Path>,
     /// Whether it passes.
     pub outcome: Result<Passage, Denial>,
 }
@@ -159,10 +161,10 @@ impl Judge {
         } else {
             Peer::Missing
         };
-        let (found, judged) = match self.find(headers, &peer) {
-            Err(denial) => (None, Err(denial)),
-            Ok((found, true)) => (Some(found), Ok(Passage::Preflight)),
-            Ok((found, false)) => (Some(found), self.judge(found.1, headers, &peer, trust, now)),
+        let (found, path, judged) = match self.find(headers, &peer) {
+            Err(denial) => (None, None, Err(denial)),
+            Ok((found, path, true)) => (Some(found), path, Ok(Passage::Preflight)),
+            Ok((found, path, false)) => (Some(found), path, self.judge(found.1, headers, &peer, trust, now)),
         };
         let (position, rule) = (found.map(|(position, _)| position), found.map(|(_, rule)| rule));
         let mode = rule.and_then(|rule| rule.mode).unwrap_or(self.settings.mode);
@@ -173,7 +175,7 @@ impl Judge {
             Err(denial) if mode == Mode::Audit => Ok(Passage::Audited(denial)),
             judged => judged,
         };
-        Verdict { rule, position, outcome }
+        Verdict { rule, position, path, outcome }
     }
 
     /// The changes to the headers of a request that passes, after those that it [owns](Self::owns_header) were removed.
@@ -205,8 +207,9 @@ impl Judge {
         }
     }
 
-    /// The rule for a request, and whether it was found for the request that a preflight announces.
-    fn find(&self, headers: &Headers<'_>, peer: &Peer) -> Result<(Found<'_>, bool), Denial> {
+    /// The rule for a request, its path unless that is odd, and whether the rule was found for the request that a
+    /// preflight announces.
+    fn find(&self, headers: &Headers<'_>, peer: &Peer) -> Result<(Found<'_>, Option<Path>, bool), Denial> {
         let internal = Denial::new(Reason::Internal);
         let method = one(headers, ":method").and_then(|m| std::str::from_utf8(m).ok()).ok_or(internal)?;
         let host = one(headers, ":authority")
@@ -225,13 +228,12 @@ impl Judge {
         };
         let mtls = peer.id().is_some();
         let find = |method: &str| self.find_in_every_reading(&host, method, readings.as_ref(), mtls);
-        if let Some(announced) = announced_method(method, headers)
-            && let Ok(found) = find(announced)
-            && found.1.lets_preflights_pass
-        {
-            return Ok((found, true));
-        }
-        find(method).map(|found| (found, false))
+        let announced = announced_method(method, headers).and_then(|announced| find(announced).ok());
+        let (found, is_preflight) = match announced.filter(|(_, rule)| rule.lets_preflights_pass) {
+            Some(found) => (found, true),
+            None => (find(method)?, false),
+        };
+        Ok((found, readings.and_then(Readings::into_plain), is_preflight))
     }
 
     fn find_in_every_reading(

@@ -113,6 +113,12 @@ impl Readings {
         let paths = texts.iter().map(|text| Path::parse(text)).collect::<Result<_, _>>()?;
         Ok(Self { oddities, paths })
     }
+
+    /// The path, unless it is odd.
+    #[must_use]
+    pub fn into_plain(mut self) -> Option<Path> {
+        self.paths.pop().filter(|_| self.oddities == Oddities::default())
+    }
 }
 
 fn without_parameters(path: &str) -> String {
@@ -270,6 +276,8 @@ mod tests {
         assert_eq!(readings("/a%2Fb%5cc\\d").len(), 8);
         let plain = Readings::parse("/a/b?c=//;%2f").unwrap();
         assert_eq!((plain.oddities, plain.paths.len()), (Oddities::default(), 1));
+        assert_eq!(plain.into_plain(), Path::parse("/a/b").ok());
+        assert_eq!(Readings::parse("/a//b").unwrap().into_plain(), None);
     }
 
     #[test]

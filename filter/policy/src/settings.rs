@@ -1,10 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use svidgate_jwt_svid::TrustDomain;
 
+use crate::identity::IdPattern;
 use crate::policy::Policy;
-use crate::rule::{Callers, Mode};
+use crate::rule::{Callers, Mode, Requirement};
 
 /// Everything that one instance of the filter goes by when it judges.
 #[derive(Clone, Debug)]
@@ -25,6 +26,24 @@ pub struct Settings {
     pub staleness: Staleness,
     /// Tolerance on times, in seconds; as that of the verifier.
     pub clock_skew: u64,
+}
+
+impl Settings {
+    /// The trust domains from which a token may come: those of callers that a rule may let in by a token, and those with
+    /// a bound of their own on the age of their bundle.
+    #[must_use]
+    pub fn token_trust_domains(&self) -> BTreeSet<&TrustDomain> {
+        let callers = self.policy.rules().iter().filter_map(|rule| match &rule.require {
+            Requirement::Jwt(demands) | Requirement::Both(demands, _) | Requirement::Either(demands) => {
+                Some(&demands.callers)
+            }
+            Requirement::None | Requirement::Mtls(_) => None,
+        });
+        let named = callers.flat_map(|callers| {
+            callers.trust_domains.iter().chain(callers.spiffe_ids.iter().map(IdPattern::trust_domain))
+        });
+        named.chain(self.staleness.trust_domains.keys()).collect()
+    }
 }
 
 /// A place where a token may be.

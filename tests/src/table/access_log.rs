@@ -36,7 +36,7 @@ fn read(log: &Path) -> BTreeMap<String, Value> {
 }
 
 fn compare(row: &Row, line: &Value) -> Vec<String> {
-    let Expect { rule, reason, identity, .. } = &row.expect;
+    let Expect { rule, reason, identity, metadata, .. } = &row.expect;
     let passes = row.expect.passes();
     let text = |value: Option<&str>| value.map_or(Value::Null, Value::from);
     let wanted = [
@@ -44,6 +44,7 @@ fn compare(row: &Row, line: &Value) -> Vec<String> {
         ("spiffe_id", text(*identity)),
         ("rule", text(Some(*rule))),
         ("reason", text(*reason)),
+        ("metadata", text(*metadata)),
     ];
     let wrong = wanted.iter().filter(|(name, wanted)| line[name] != *wanted);
     wrong

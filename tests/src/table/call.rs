@@ -39,6 +39,24 @@ pub enum Protocol {
     Grpc,
     /// gRPC, a stream of answers, by a generated client.
     GrpcStream,
+    /// gRPC, a stream of queries and one answer, by a generated client.
+    GrpcUpload,
+    /// gRPC, a stream of queries and one of answers, each query sent after the answer to the last, by a generated client.
+    GrpcChat,
+    /// gRPC-Web, one answer, by a generated client.
+    GrpcWeb,
+}
+
+impl Protocol {
+    /// gRPC itself, in any form of call.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::GrpcStream | Self::GrpcUpload | Self::GrpcChat)
+    }
+
+    /// Whether queries or answers come in a stream, of [`Hive::PARTS`](crate::hive::Hive::PARTS) where it is let in.
+    pub fn is_grpc_stream(self) -> bool {
+        self.is_grpc() && self != Self::Grpc
+    }
 }
 
 /// The value of a header.

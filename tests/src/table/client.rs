@@ -1,6 +1,7 @@
 //! Sends a row's request, and says what came back.
 
 mod grpc;
+mod grpc_web;
 mod h2;
 mod tls;
 
@@ -13,6 +14,9 @@ use super::call::{Protocol, Wire};
 use super::config::Tls;
 use super::peers::Peer;
 
+pub use grpc_web::Status as GrpcWebStatus;
+pub(super) use tls::client as tls_client;
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -24,7 +28,7 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// gRPC status, for gRPC clients.
     pub grpc_status: Option<i32>,
-    /// Messages of a gRPC stream.
+    /// Messages in a gRPC stream, of either side.
     pub messages: usize,
 }
 
@@ -48,6 +52,9 @@ pub fn send(target: &Target, wire: &Wire) -> anyhow::Result<Reply> {
                 match wire.protocol {
                     Protocol::Grpc => grpc::unary(target, wire).await,
                     Protocol::GrpcStream => grpc::stream(target, wire).await,
+                    Protocol::GrpcUpload => grpc::upload(target, wire).await,
+                    Protocol::GrpcChat => grpc::chat(target, wire).await,
+                    Protocol::GrpcWeb => grpc::web(target, wire).await,
                     _ => h2::send(target, wire).await,
                 }
             });
@@ -61,6 +68,15 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<String> {
         let (_, value) = self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
         Some(String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Takes the status out of an answer in the form of gRPC-Web: the message becomes the body.
+    fn read_grpc_web(&mut self) -> io::Result<()> {
+        let content_type = self.header("content-type").unwrap_or_default();
+        if let Some(status) = GrpcWebStatus::read(&content_type, &self.body)? {
+            (self.grpc_status, self.body) = (Some(status.code), status.message.into_bytes());
+        }
+        Ok(())
     }
 }
 
@@ -83,13 +99,15 @@ fn http1(target: &Target, wire: &Wire) -> io::Result<Reply> {
         connection.send(&request)?;
     }
     let answer = connection.send(&request)?;
-    Ok(Reply {
+    let mut reply = Reply {
         status: answer.status,
         headers: answer.headers,
         body: answer.body,
         grpc_status: None,
         messages: 0,
-    })
+    };
+    reply.read_grpc_web()?;
+    Ok(reply)
 }
 
 fn runtime() -> tokio::runtime::Runtime {

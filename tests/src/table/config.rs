@@ -19,8 +19,10 @@ pub struct Config {
     pub upstream: &'static str,
     /// Change of the connection manager.
     manager: fn(&mut Value),
-    /// HTTP filters before the plugin, behind the one that notes the peer.
+    /// HTTP filter before the plugin, behind the one that notes the peer.
     before: Option<fn() -> Value>,
+    /// HTTP filters behind the guard.
+    after: Vec<Value>,
 }
 
 /// Who may connect to a listener.
@@ -37,7 +39,16 @@ pub enum Tls {
 impl Config {
     /// A listener without TLS, which leaves paths and hosts as they come.
     pub fn new(name: &'static str, plugin: Value) -> Self {
-        Self { name, plugin, tls: Tls::None, first: None, upstream: "echo", manager: |_| {}, before: None }
+        Self {
+            name,
+            plugin,
+            tls: Tls::None,
+            first: None,
+            upstream: "echo",
+            manager: |_| {},
+            before: None,
+            after: Vec::new(),
+        }
     }
 
     /// With TLS.
@@ -67,6 +78,12 @@ impl Config {
     /// With a filter before the plugin.
     pub fn before(mut self, filter: fn() -> Value) -> Self {
         self.before = Some(filter);
+        self
+    }
+
+    /// With filters behind the guard.
+    pub fn after(mut self, filters: impl IntoIterator<Item = Value>) -> Self {
+        self.after.extend(filters);
         self
     }
 
@@ -101,7 +118,8 @@ impl Config {
         let before = [Some(peer_filter()), self.before.map(|filter| filter())].into_iter().flatten();
         let plugins = self.first.iter().chain([&self.plugin]);
         let plugins = plugins.flat_map(|plugin| [self.plugin_filter(plugin, wasm), guard(plugin)]);
-        let filters: Vec<Value> = before.chain(plugins).chain([router()]).collect();
+        let filters: Vec<Value> =
+            before.chain(plugins).chain(self.after.iter().cloned()).chain([router()]).collect();
         let state = self.state();
         let mut manager = json!({
             "@type": format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
@@ -119,6 +137,7 @@ impl Config {
                     "spiffe_id": format!("%FILTER_STATE(wasm.{state}_spiffe_id:PLAIN)%"),
                     "rule": format!("%FILTER_STATE(wasm.{state}_rule:PLAIN)%"),
                     "reason": format!("%FILTER_STATE(wasm.{state}_reason:PLAIN)%"),
+                    "metadata": "%DYNAMIC_METADATA(svidgate:spiffe_id)%",
                 }},
             }}],
             "route_config": {"name": self.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
@@ -216,13 +235,15 @@ fn peer_filter() -> Value {
 
 /// Envoy's translation of gRPC-Web.
 pub fn grpc_web_filter() -> Value {
-    json!({"name": "grpc-web", "typed_config": {"@type": format!("{EXTENSIONS}.filters.http.grpc_web.v3.GrpcWeb")}})
+    json!({"name": GRPC_WEB_FILTER, "typed_config": {"@type": format!("{EXTENSIONS}.filters.http.grpc_web.v3.GrpcWeb")}})
 }
 
 fn router() -> Value {
     json!({"name": "router", "typed_config": {"@type": format!("{EXTENSIONS}.filters.http.router.v3.Router")}})
 }
 
+/// Name of the filter that translates gRPC-Web.
+pub const GRPC_WEB_FILTER: &str = "grpc-web";
 /// Name of the filter that tells the plugin who the peer is.
 pub const PEER_FILTER: &str = "svidgate-peer";
 

@@ -28,10 +28,14 @@ pub struct Expect {
     pub stripped: u64,
     /// Text in `www-authenticate`; none: not looked at.
     pub challenge: Option<&'static str>,
-    /// Whether a refusal has a JSON body.
+    /// Whether a refusal has a JSON body, or message.
     pub body: bool,
+    /// Content type of a refusal in the form of gRPC-Web, by HTTP 200.
+    pub grpc_web: Option<&'static str>,
     /// Whether the access log tells of the decision; not that of a first plugin of two.
     pub logged: bool,
+    /// Identity in dynamic metadata, in the access log.
+    pub metadata: Option<&'static str>,
     /// Further counters and by how much they grow.
     pub counters: Vec<(&'static str, u64)>,
 }
@@ -65,7 +69,9 @@ impl Default for Expect {
             stripped: 0,
             challenge: None,
             body: true,
+            grpc_web: None,
             logged: true,
+            metadata: None,
             counters: Vec::new(),
         }
     }
@@ -154,6 +160,18 @@ impl Expect {
     /// It is counted for this method of a gRPC rule too.
     pub fn grpc(mut self, method: &'static str) -> Self {
         self.grpc_method = Some(method);
+        self
+    }
+
+    /// The refusal has the form of gRPC-Web, with this content type.
+    pub fn grpc_web(mut self, content_type: &'static str) -> Self {
+        self.grpc_web = Some(content_type);
+        self
+    }
+
+    /// Envoy makes dynamic metadata of the identity.
+    pub fn metadata(mut self, id: &'static str) -> Self {
+        self.metadata = Some(id);
         self
     }
 

@@ -8,6 +8,7 @@ pub mod access_log;
 pub mod call;
 pub mod client;
 pub mod config;
+pub mod early_data;
 pub mod expect;
 pub mod gateway;
 pub mod mint;

@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use svidgate_jwt_svid::{RustCrypto, TokenCache};
 use svidgate_plugin::config::Config as PluginConfig;
 use svidgate_plugin::metrics::{Counter, GrpcLabel, Status};
-use svidgate_plugin::request::{Answer as PluginAnswer, Court};
+use svidgate_plugin::request::{Answer as PluginAnswer, Court, Form};
 use svidgate_plugin::trust::Trust;
 use svidgate_policy::{Edit, Headers, Judge, Verdict};
 
 use super::call::Wire;
+use super::client::GrpcWebStatus;
 use super::config::Config;
-use super::expect::Answer;
+use super::expect::{Answer, grpc_status};
 use super::row::Row;
 use super::run::Ran;
 use super::trust;
@@ -40,8 +41,8 @@ struct Bench {
 /// What came of a row natively.
 struct Outcome {
     counted: Vec<(String, u64)>,
-    /// Status, and whether there is a body.
-    refused: Option<(u16, bool)>,
+    /// HTTP status, content type, and the gRPC status in the body of gRPC-Web.
+    refused: Option<(u16, Option<String>, Option<i32>)>,
     /// Headers and trailers for the upstream.
     passed: Vec<(String, Vec<u8>)>,
 }
@@ -122,7 +123,10 @@ impl Native {
             mistakes.push(format!("counted {counted:?}, not {wanted:?}"));
         }
         let wanted = match row.expect.answer {
-            Answer::Plugin(status) => Some((status, row.expect.body)),
+            Answer::Plugin(status) => Some(match row.expect.grpc_web {
+                Some(content_type) => (200, Some(content_type.to_owned()), Some(grpc_status(status))),
+                None => (status, row.expect.body.then(|| "application/json".to_owned()), None),
+            }),
             _ => None,
         };
         if outcome.refused != wanted {
@@ -148,8 +152,10 @@ impl Bench {
         };
         let verdict = self.judge.decide(&headers, &connection, &court, at * 1000);
         let refused = verdict.outcome.as_ref().err().map(|denial| {
-            let answer = PluginAnswer::new(*denial, &self.plugin.answers);
-            (answer.status, !answer.body.is_empty())
+            let answer = PluginAnswer::new(*denial, &self.plugin.answers, Form::of(&headers));
+            let content_type = answer.content_type.unwrap_or_default();
+            let web = GrpcWebStatus::read(content_type, &answer.body).expect("a frame of gRPC-Web");
+            (answer.status, answer.content_type.map(str::to_owned), web.map(|status| status.code))
         });
         let mut stripped = u64::try_from(stripped).expect("a small number");
         let mut passed: Pairs =
@@ -166,17 +172,17 @@ impl Bench {
                 }
             }
         }
-        let mut counted = self.counted(&verdict, &headers, stripped);
+        let mut counted = self.counted(&verdict, stripped);
         let policy = &self.judge.settings().policy;
         let cached = court.cache_use.get().and_then(Counter::of_cache);
         counted.extend(cached.and_then(|counter| Some((counter.name(policy)?, 1))));
         Outcome { counted, refused, passed }
     }
 
-    fn counted(&self, verdict: &Verdict<'_>, headers: &Headers<'_>, stripped: u64) -> Vec<(String, u64)> {
+    fn counted(&self, verdict: &Verdict<'_>, stripped: u64) -> Vec<(String, u64)> {
         let policy = &self.judge.settings().policy;
         let (rule, status) = (verdict.position, Status::of(verdict));
-        let label = rule.and_then(|rule| GrpcLabel::of(rule, policy.rules(), headers));
+        let label = GrpcLabel::of(verdict);
         let mut counters = vec![Counter::Attempt(rule, status)];
         counters.extend(label.map(|label| Counter::GrpcAttempt(label, status)));
         if let Some(denial) = verdict.denial() {

@@ -100,8 +100,15 @@ fn check_answer(row: &Row, wire: &Wire, reply: &anyhow::Result<Reply>, mistakes:
         }
         None => {}
     }
-    if wire.protocol == Protocol::GrpcStream && http == 200 && reply.messages != Hive::PARTS {
+    if wire.protocol.is_grpc_stream() && http == 200 && reply.messages != Hive::PARTS {
         mistakes.push(format!("{} messages in the stream", reply.messages));
+    }
+    if let Some(content_type) = expect.grpc_web {
+        // The client's library shows no content type, but it has taken it.
+        let found = reply.header("content-type").unwrap_or_else(|| content_type.to_owned());
+        if reply.status != 200 || found != content_type || reply.grpc_status.is_none() {
+            mistakes.push(format!("status {} with {found}, not gRPC-Web's {content_type}", reply.status));
+        }
     }
     if let Answer::Plugin(status) = expect.answer {
         check_refusal(expect, wire, reply, status, mistakes);
@@ -121,11 +128,12 @@ fn check_refusal(expect: &Expect, wire: &Wire, reply: &Reply, status: u16, mista
         }
         _ => {}
     }
-    let bodiless = wire.method == "HEAD" || !expect.body || reply.grpc_status.is_some();
-    if bodiless && reply.grpc_status.is_none() && !reply.body.is_empty() {
+    let bodiless = wire.method == "HEAD" || !expect.body;
+    if bodiless && !reply.body.is_empty() {
         mistakes.push(format!("has the body {}", text(&reply.body)));
     }
-    if !bodiless && reply.header("grpc-status").is_none() {
+    // gRPC clients give the message as body.
+    if !bodiless && (reply.grpc_status.is_some() || reply.header("grpc-status").is_none()) {
         let body: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let (reason, error) = (body["reason"].as_str(), body["error"].as_str());
         if reason != expect.reason || error != expect.status {

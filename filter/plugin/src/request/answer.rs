@@ -1,6 +1,9 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use svidgate_jwt_svid::DenyReason;
 use svidgate_policy::{Denial, Outcome, Reason};
 
+use super::form::{Form, GrpcWeb};
 use crate::config::Answers;
 
 /// What a refused caller is told: never anything of the token (checklist V16).
@@ -10,31 +13,66 @@ pub struct Answer {
     pub status: u16,
     /// `www-authenticate` where the status asks for one (RFC 6750 §3).
     pub challenge: Option<String>,
-    /// JSON body with the class of the refusal and the reason, or nothing.
-    pub body: String,
+    /// `content-type`; none without a body.
+    pub content_type: Option<&'static str>,
+    /// JSON with the class of the refusal and the reason, or nothing; for gRPC-Web the frame with the status.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// The answer to a denial.
+    /// The answer to a denial, in the client's form.
     #[must_use]
-    pub fn new(denial: Denial, settings: &Answers) -> Self {
+    pub fn new(denial: Denial, settings: &Answers, form: Form) -> Self {
         let (outcome, reason) = (denial.outcome(), denial.reason());
-        let body = format!(r#"{{"error":"{}","reason":"{}"}}"#, outcome.as_str(), reason.as_str());
-        Self {
-            status: outcome.http_status(),
-            challenge: challenge(outcome, reason, &settings.realm),
-            body: if settings.body { body } else { String::new() },
+        let text = if settings.body {
+            format!(r#"{{"error":"{}","reason":"{}"}}"#, outcome.as_str(), reason.as_str())
+        } else {
+            String::new()
+        };
+        // Of use to a gRPC-Web client too: it says that other credentials would help (RFC 9110 §11.6.1).
+        let challenge = challenge(outcome, reason, &settings.realm);
+        match form {
+            Form::Http => Self {
+                status: outcome.http_status(),
+                challenge,
+                content_type: (!text.is_empty()).then_some("application/json"),
+                body: text.into_bytes(),
+            },
+            Form::GrpcWeb(web) => Self {
+                status: 200,
+                challenge,
+                content_type: Some(web.content_type),
+                body: last_frame(outcome, &text, web),
+            },
         }
     }
-}
 
-impl Answer {
     /// The answer of a plugin that was never configured.
     #[must_use]
-    pub fn unconfigured() -> Self {
-        Self::new(Denial::new(Reason::Internal), &Answers { body: true, realm: String::new() })
+    pub fn unconfigured(form: Form) -> Self {
+        Self::new(Denial::new(Reason::Internal), &Answers { body: true, realm: String::new() }, form)
     }
 }
+
+/// The trailers of a gRPC-Web answer, as a frame of its body (gRPC's PROTOCOL-WEB, "Message framing"). They might stand
+/// among the headers instead; but Envoy takes the content type from an answer without a body, which gRPC asks for, and
+/// scripts of another origin can read a body where they may not read these headers.
+///
+/// `message` has neither line ends nor `%` in it, nor anything but ASCII, so it is percent-encoded as it stands.
+fn last_frame(outcome: Outcome, message: &str, web: GrpcWeb) -> Vec<u8> {
+    let mut trailers = format!("grpc-status:{}\r\n", outcome.grpc_status());
+    if !message.is_empty() {
+        trailers.push_str("grpc-message:");
+        trailers.push_str(message);
+        trailers.push_str("\r\n");
+    }
+    let len = u32::try_from(trailers.len()).unwrap_or(0);
+    let frame = [&[TRAILERS], &len.to_be_bytes()[..], trailers.as_bytes()].concat();
+    if web.is_text { STANDARD.encode(frame).into_bytes() } else { frame }
+}
+
+/// First byte of a frame with trailers, not compressed.
+const TRAILERS: u8 = 0x80;
 
 /// RFC 6750 §3: no error code when the caller gave no credential at all.
 fn challenge(outcome: Outcome, reason: Reason, realm: &str) -> Option<String> {
@@ -64,7 +102,7 @@ mod tests {
     use svidgate_jwt_svid::DenyReason;
     use svidgate_policy::{Denial, Reason};
 
-    use super::Answer;
+    use super::{Answer, Form, GrpcWeb};
     use crate::config::Answers;
 
     fn settings() -> Answers {
@@ -96,7 +134,7 @@ mod tests {
             (Reason::Internal, 503, None),
         ];
         for (reason, status, challenge) in table {
-            let answer = Answer::new(Denial::new(reason), &settings());
+            let answer = Answer::new(Denial::new(reason), &settings(), Form::Http);
             assert_eq!((answer.status, answer.challenge), (status, challenge), "{reason:?}");
         }
     }
@@ -108,13 +146,49 @@ mod tests {
     #[test]
     fn v16_bodies_are_small_json_with_a_reason_of_the_closed_list() {
         for reason in Reason::all() {
-            let answer = Answer::new(Denial::new(reason), &settings());
-            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            let answer = Answer::new(Denial::new(reason), &settings(), Form::Http);
+            let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
             assert_eq!(body["reason"], reason.as_str());
             assert_eq!(body["error"], reason.outcome().as_str());
             assert!(answer.body.len() < 128);
-            let silent = Answer::new(Denial::new(reason), &Answers { body: false, ..settings() });
-            assert_eq!((silent.body.as_str(), silent.status), ("", answer.status));
+            let silent = Answer::new(Denial::new(reason), &silent(), Form::Http);
+            assert_eq!((silent.body.as_slice(), silent.status), (&b""[..], answer.status));
+        }
+    }
+
+    fn silent() -> Answers {
+        Answers { body: false, ..settings() }
+    }
+
+    #[test]
+    fn p07_a_grpc_web_client_gets_the_status_in_the_last_frame() {
+        let binary = GrpcWeb { content_type: "application/grpc-web+proto", is_text: false };
+        let text = GrpcWeb { content_type: "application/grpc-web-text", is_text: true };
+        let denial = Denial::new(Reason::Svid(DenyReason::TokenMissing));
+        let answer = Answer::new(denial, &settings(), Form::GrpcWeb(binary));
+        assert_eq!((answer.status, answer.content_type), (200, Some("application/grpc-web+proto")));
+        assert_eq!(answer.challenge.as_deref(), Some(r#"Bearer realm="svidgate""#));
+        let trailers = "grpc-status:16\r\ngrpc-message:\
+                        {\"error\":\"unauthenticated\",\"reason\":\"token_missing\"}\r\n";
+        assert_eq!(answer.body, [b"\x80\0\0\0", &[83][..], trailers.as_bytes()].concat());
+
+        let denial = Denial::new(Reason::CallerNotAllowed);
+        let answer = Answer::new(denial, &silent(), Form::GrpcWeb(text));
+        assert_eq!((answer.status, answer.content_type), (200, Some("application/grpc-web-text")));
+        assert_eq!(answer.body, b"gAAAAA9ncnBjLXN0YXR1czo3DQo=");
+    }
+
+    #[test]
+    fn v16_every_reason_is_a_grpc_message_without_encoding() {
+        let form = Form::GrpcWeb(GrpcWeb { content_type: "application/grpc-web", is_text: false });
+        for reason in Reason::all() {
+            let body = Answer::new(Denial::new(reason), &settings(), form).body;
+            let (head, trailers) = body.split_at(5);
+            assert_eq!(head, [&[0x80], &u32::try_from(trailers.len()).unwrap().to_be_bytes()[..]].concat());
+            let trailers = std::str::from_utf8(trailers).unwrap().strip_suffix("\r\n").unwrap();
+            let (status, message) = trailers.split_once("\r\ngrpc-message:").unwrap();
+            assert_eq!(status, format!("grpc-status:{}", reason.outcome().grpc_status()));
+            assert!(message.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'%'), "{message}");
         }
     }
 }

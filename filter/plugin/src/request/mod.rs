@@ -2,8 +2,10 @@
 
 mod answer;
 mod court;
+mod form;
 mod headers;
 
 pub use answer::Answer;
 pub use court::Court;
+pub use form::{Form, GrpcWeb};
 pub use headers::parse as parse_headers;

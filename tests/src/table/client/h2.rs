@@ -34,7 +34,10 @@ pub(super) async fn send(target: &Target, wire: &Wire) -> anyhow::Result<Reply> 
         headers.extend(body.trailers().map(pairs).unwrap_or_default());
         bytes = body.to_bytes().to_vec();
     }
-    Ok(Reply { status: head.status.as_u16(), headers, body: bytes, grpc_status: None, messages: 0 })
+    let mut reply =
+        Reply { status: head.status.as_u16(), headers, body: bytes, grpc_status: None, messages: 0 };
+    reply.read_grpc_web()?;
+    Ok(reply)
 }
 
 trait SendWhenAllowed {

@@ -40,6 +40,11 @@ pub(super) async fn connect_h2(target: Target) -> io::Result<Box<dyn Stream>> {
     Ok(Box::new(connector.connect(name(), stream).await?))
 }
 
+/// The client of [`connect`], for a test that does more with it.
+pub(in crate::table) fn client(target: &Target) -> (ClientConfig, ServerName<'static>) {
+    (config(target, b"http/1.1"), name())
+}
+
 fn config(target: &Target, protocol: &[u8]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(der(&pki().own.pem())).expect("a CA");

@@ -4,7 +4,7 @@ use serde_json::Value;
 use svidgate_policy::Connection;
 
 use crate::table::call::{Protocol, Wire};
-use crate::table::config::{Config, PEER_FILTER, Tls};
+use crate::table::config::{Config, GRPC_WEB_FILTER, PEER_FILTER, Tls};
 use crate::table::peers::Peer;
 use crate::table::row::Row;
 
@@ -21,8 +21,12 @@ pub(super) fn header_map(row: &Row, wire: &Wire, config: &Config) -> Vec<(String
     }
     add(":scheme", b"http");
     add("x-forwarded-proto", b"http");
-    if matches!(wire.protocol, Protocol::Grpc | Protocol::GrpcStream) {
+    if wire.protocol.is_grpc() {
         add("content-type", b"application/grpc");
+        add("te", b"trailers");
+    }
+    if wire.protocol == Protocol::GrpcWeb {
+        add("content-type", b"application/grpc-web");
         add("te", b"trailers");
     }
     let settings = config.settings();
@@ -38,7 +42,20 @@ pub(super) fn header_map(row: &Row, wire: &Wire, config: &Config) -> Vec<(String
         join(&mut map, name, value, wire.protocol);
     }
     forward_certificate(&mut map, peer(row, config), &settings);
+    if is_translated(&settings) {
+        let is_web = |value: &[u8]| value.starts_with(b"application/grpc-web");
+        for (_, value) in map.iter_mut().filter(|(name, value)| name == "content-type" && is_web(value)) {
+            *value = b"application/grpc".to_vec();
+        }
+    }
     map
+}
+
+/// Whether Envoy translates gRPC-Web before the plugin sees it.
+fn is_translated(settings: &Value) -> bool {
+    let filters = settings["http_filters"].as_array().expect("filters");
+    let place = |name: &str| filters.iter().position(|filter| filter["name"] == name);
+    place(GRPC_WEB_FILTER).is_some_and(|web| Some(web) < place("svidgate"))
 }
 
 /// What Envoy says about the connection.

@@ -5,6 +5,7 @@ mod audit;
 mod cache;
 mod callers;
 mod claims;
+mod filter_state;
 mod freshness;
 mod grpc;
 mod headers;
@@ -25,7 +26,7 @@ use super::row::Row;
 
 type Topic = (fn() -> Vec<Config>, fn() -> Vec<Row>);
 
-const TOPICS: [Topic; 19] = [
+const TOPICS: [Topic; 20] = [
     (tokens::configs, tokens::rows),
     (rules::configs, rules::rows),
     (callers::configs, callers::rows),
@@ -44,6 +45,7 @@ const TOPICS: [Topic; 19] = [
     (revocation::configs, revocation::rows),
     (cache::configs, cache::rows),
     (routes::configs, routes::rows),
+    (filter_state::configs, filter_state::rows),
     (instances::configs, instances::rows),
 ];
 

@@ -16,7 +16,8 @@ use tokio::net::TcpListener;
 use crate::recorder::Recorder;
 
 /// A server on a free port of this process. It answers 200 with
-/// `{"method", "path", "headers": [[name, value], …], "body_bytes"}`, takes every `upgrade`, and notes what it gets.
+/// `{"method", "path", "headers": [[name, value], …], "body_bytes"}`, takes every `upgrade`, redirects `/redirect/x` to
+/// `http://api.example.org/x`, and notes what it gets.
 #[derive(Debug)]
 pub struct Upstream {
     address: SocketAddr,
@@ -86,6 +87,9 @@ async fn echo(request: Request<Incoming>, recorder: Recorder) -> Result<Response
         .collect();
     let body = body.collect().await.ok();
     recorder.note(&head, body.as_ref().and_then(|body| body.trailers()));
+    if let Some(to) = head.uri.path().strip_prefix("/redirect/") {
+        return Ok(redirect(to));
+    }
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let seen = json!({
         "method": head.method.as_str(),
@@ -94,6 +98,16 @@ async fn echo(request: Request<Incoming>, recorder: Recorder) -> Result<Response
         "body_bytes": body.len(),
     });
     Ok(Response::new(Full::new(Bytes::from(seen.to_string()))))
+}
+
+/// Sends elsewhere, and names a caller who is none.
+fn redirect(to: &str) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::FOUND;
+    let location = format!("http://api.example.org/{to}");
+    answer.headers_mut().insert("location", location.parse().expect("a URL"));
+    answer.headers_mut().insert("x-spiffe-id", "spiffe://example.org/admin".parse().expect("a header"));
+    answer
 }
 
 /// Takes what was asked for; the test ends the connection.

@@ -44,7 +44,12 @@ impl HttpContext for Stream {
         };
         #[cfg(feature = "test-hooks")]
         if let Some(body) = crate::test_hooks::on_request(&gate) {
-            return self.refuse(&Answer { status: 200, challenge: None, content_type: Some("application/json"), body: body.into() });
+            return self.refuse(&Answer {
+                status: 200,
+                challenge: None,
+                content_type: Some("application/json"),
+                body: body.into(),
+            });
         }
         match decide(&gate) {
             Ok(()) => Action::Continue,

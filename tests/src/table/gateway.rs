@@ -34,9 +34,14 @@ pub struct Gateway {
 impl Gateway {
     /// Starts everything, and waits until a good token passes at the listener `basic`.
     pub fn start(configs: &[Config]) -> Self {
+        Self::start_with(configs, &trust::encoded(unix_seconds()))
+    }
+
+    /// The same, with this snapshot as the controller's first.
+    pub fn start_with(configs: &[Config], snapshot: &[u8]) -> Self {
         let folder = Folder::new();
         let socket = folder.join("controller.sock");
-        let controller = FakeController::start(&socket, &trust::encoded(unix_seconds()));
+        let controller = FakeController::start(&socket, snapshot);
         let upstream = Upstream::start();
         let hive = Hive::start(upstream.recorder().clone());
         let wasm = Programs::wasm();
@@ -97,7 +102,12 @@ impl Gateway {
         self.folder.join("access.log")
     }
 
-    /// The plugin's counters, without Envoy's prefix.
+    /// Envoy's own log.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("envoy.log")
+    }
+
+    /// The plugin's counters and gauges, without Envoy's prefix.
     pub fn counters(&self) -> BTreeMap<String, u64> {
         let all = self.envoy.stats_like("wasmcustom").into_iter();
         all.filter_map(|(name, value)| Some((name.strip_prefix("wasmcustom.")?.to_owned(), value))).collect()

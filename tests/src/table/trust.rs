@@ -11,6 +11,10 @@ use super::mint::Signer;
 /// The snapshot at `now`, in seconds since 1970: our own trust domain, a federated one, and one whose bundle was
 /// confirmed two hours ago.
 pub fn snapshot(now: u64) -> Snapshot {
+    snapshot_observed(now * 1000, &[])
+}
+
+fn snapshot_observed(at: u64, times: &[(&str, u64)]) -> Snapshot {
     let domain = |name: &str| TrustDomain::parse(name).expect("a trust domain");
     let bundle = |keys: &[Signer]| {
         let keys: Vec<Value> = keys.iter().map(|signer| signer.key().jwk()).collect();
@@ -21,11 +25,11 @@ pub fn snapshot(now: u64) -> Snapshot {
         (domain("partner.test"), bundle(&[Signer::Partner])),
         (domain("stale.test"), bundle(&[Signer::Stale])),
     ]);
-    let at = now * 1000;
-    let domains = BTreeMap::from([(domain("stale.test"), at - 2 * 3600 * 1000)]);
+    let mut domains = BTreeMap::from([(domain("stale.test"), at - 2 * 3600 * 1000)]);
+    domains.extend(times.iter().map(|(name, at)| (domain(name), *at)));
     let observed = Observed { at, domains, ..Observed::default() };
     let snapshot = Snapshot::new(trust, observed).expect("a snapshot");
-    snapshot.revoking(&revocations(now), at, &Limits::AGREED).expect("revocations")
+    snapshot.revoking(&revocations(at / 1000), at, &Limits::AGREED).expect("revocations")
 }
 
 /// A key, a token, and the tokens of a subject that are older than ten minutes.
@@ -42,6 +46,11 @@ fn revocations(now: u64) -> Revocations {
 /// Its bytes, as a controller gives them.
 pub fn encoded(now: u64) -> Vec<u8> {
     snapshot(now).encode(&Limits::AGREED).expect("a snapshot")
+}
+
+/// The bytes of the snapshot at `at`, with other times for some trust domains; all in milliseconds since 1970.
+pub fn observed(at: u64, times: &[(&str, u64)]) -> Vec<u8> {
+    snapshot_observed(at, times).encode(&Limits::AGREED).expect("a snapshot")
 }
 
 /// The bytes of the same snapshot a moment later, when one more token of `example.org` has been revoked.

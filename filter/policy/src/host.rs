@@ -109,6 +109,15 @@ impl fmt::Display for Host {
     }
 }
 
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => host.fmt(f),
+            Self::Below(host) => write!(f, "*.{host}"),
+        }
+    }
+}
+
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), BadHost> {
     let after_address = authority.rfind(']').unwrap_or_default();
     let colon = authority.rfind(':').filter(|colon| *colon > after_address);

@@ -2,7 +2,7 @@ use svidgate_jwt_svid::{SpiffeId, TrustDomain};
 
 /// Which SPIFFE IDs a rule means: compared segment by segment on the parsed ID, the trust domain by equality
 /// (checklist P9).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdPattern {
     trust_domain: TrustDomain,
     segments: Vec<Option<String>>,

@@ -29,7 +29,7 @@ pub use identity::IdPattern;
 pub use judge::{Identity, Judge, Passage, Trust, Verdict};
 pub use path::{AmbiguousPath, Oddities, Path, PathPattern, Readings};
 pub use peer::{Connection, Peer};
-pub use policy::{Call, Policy};
+pub use policy::{Call, Doubt, DoubtKind, Doubts, Policy};
 pub use rule::{Callers, Demands, GrpcMethods, Match, Mode, Requirement, Rule};
 pub use settings::{
     ClaimHeader, ClaimKind, PEER_FILTER_STATE, PeerSettings, PeerSource, Settings, Staleness, TokenSource,

@@ -201,6 +201,17 @@ impl fmt::Display for Path {
     }
 }
 
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (segments, end) = match self {
+            Self::Exact(segments) => (segments, if segments.is_empty() { "/" } else { "" }),
+            Self::Below(segments) => (segments, "/**"),
+        };
+        segments.iter().try_for_each(|segment| write!(f, "/{}", segment.as_deref().unwrap_or("*")))?;
+        f.write_str(end)
+    }
+}
+
 fn pattern_segment(text: &str) -> Result<Option<String>, String> {
     if text == "*" || (text.len() > 2 && text.starts_with('{') && text.ends_with('}')) {
         return Ok(None);

@@ -1,3 +1,7 @@
+mod doubts;
+
+pub use doubts::{Doubt, DoubtKind, Doubts};
+
 use std::collections::HashMap;
 
 use crate::host::{Host, HostPattern};

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use svidgate_jwt_svid::{Audiences, DenyReason, SpiffeId, TrustDomain, UnixTime, VerifiedSvid};
 
 use crate::denial::{Denial, Reason};
@@ -47,7 +49,7 @@ pub struct GrpcMethods {
 }
 
 /// What a rule asks of a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
     /// Nothing: a token is not looked at, and no identity goes to the service.
     None,
@@ -62,7 +64,7 @@ pub enum Requirement {
 }
 
 /// SPIFFE IDs that a rule means: any one of the patterns and of the trust domains.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Callers {
     /// Patterns of IDs.
     pub spiffe_ids: Vec<IdPattern>,
@@ -70,7 +72,29 @@ pub struct Callers {
     pub trust_domains: Vec<TrustDomain>,
 }
 
+impl Requirement {
+    /// Whether both ask the same, in whatever order their lists stand.
+    #[must_use]
+    pub fn asks_the_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Jwt(one), Self::Jwt(two)) | (Self::Either(one), Self::Either(two)) => one.same(two),
+            (Self::Mtls(one), Self::Mtls(two)) => one.same(two),
+            (Self::Both(one, peers), Self::Both(two, others)) => one.same(two) && peers.same(others),
+            _ => false,
+        }
+    }
+}
+
 impl Callers {
+    fn same(&self, other: &Self) -> bool {
+        let set = |callers: &Self| {
+            let ids: BTreeSet<_> = callers.spiffe_ids.iter().cloned().collect();
+            (ids, callers.trust_domains.iter().cloned().collect::<BTreeSet<_>>())
+        };
+        self == other || set(self) == set(other)
+    }
+
     /// Whether the ID is one of those meant (checklist P9).
     #[must_use]
     pub fn include(&self, id: &SpiffeId) -> bool {
@@ -80,7 +104,7 @@ impl Callers {
 }
 
 /// What a rule asks of a JWT-SVID that has been verified.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demands {
     /// Who may call.
     pub callers: Callers,
@@ -103,6 +127,13 @@ pub enum Mode {
 }
 
 impl Demands {
+    fn same(&self, other: &Self) -> bool {
+        self.callers.same(&other.callers)
+            && self.audiences == other.audiences
+            && self.max_token_age == other.max_token_age
+            && self.bound_to_peer == other.bound_to_peer
+    }
+
     /// Whether a verified caller fits, at `now`, with a tolerance of `skew` seconds.
     ///
     /// # Errors

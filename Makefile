@@ -14,7 +14,7 @@ TOOLS := tests/tools/install.sh
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing: the Rust toolchain with its wasm target, Envoy
@@ -131,6 +131,22 @@ bench-refusals: setup ## Instructions that refusing costs, over those of a valid
 	CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
 		cargo build --release --locked --target-dir target/refusals -p svidgate-jwt-svid --example refusal_cost
 	target/refusals/release/examples/refusal_cost
+
+# --- how far the push carries -----------------------------------------------------------------------------------------
+
+# The controller as it is shipped.
+PUSH := cargo build --profile controller --locked -p svidgate-controller -p svidgate-push-sim --bins
+
+.PHONY: bench-push
+bench-push: setup ## 10,000 subscribers at one controller on one core: lag, memory, a restart; ARGS="--subscribers N --seconds N"
+	$(PUSH)
+	SVIDGATE_BIN=target/controller/svidgate target/controller/svidgate-push-sim --json target/bench/push.json $(ARGS)
+
+.PHONY: bench-propagation
+bench-propagation: setup plugin ## From a change at the controller to the last worker of Envoy; ARGS="--workers 1,2,4 --changes N"
+	$(PUSH)
+	SVIDGATE_BIN=target/controller/svidgate target/controller/svidgate-propagation \
+		--json target/bench/propagation.json $(ARGS)
 
 .PHONY: mutants
 mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)

@@ -26,6 +26,11 @@ impl Controller {
 
     /// Starts it from the shipped `envoy/controller.yaml` with the paths of a test, and waits until it answers.
     pub fn start(folder: &Path, workload_api: &Path) -> Self {
+        Self::start_on(None, folder, workload_api)
+    }
+
+    /// The same on one core, where one is given.
+    pub fn start_on(core: Option<usize>, folder: &Path, workload_api: &Path) -> Self {
         let socket = Self::socket_in(folder);
         let shipped = Programs::shipped("envoy/controller.yaml");
         let yaml = std::fs::read_to_string(&shipped).expect("envoy/controller.yaml");
@@ -44,7 +49,15 @@ impl Controller {
         std::fs::write(&file, serde_json::to_string_pretty(&config).expect("JSON"))
             .expect("a configuration file");
 
-        let mut command = Command::new(Programs::svidgate());
+        let mut command = match core {
+            // From its first instruction on: it starts as many threads as there are cores for it.
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", &core.to_string()]).arg(Programs::svidgate());
+                command
+            }
+            None => Command::new(Programs::svidgate()),
+        };
         command.arg("run").arg("--config").arg(&file);
         let mut process = Process::start("controller", command, folder);
         let address = Address::Unix(socket.clone());

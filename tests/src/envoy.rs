@@ -14,10 +14,11 @@ use crate::http::{Address, Connection, Request, Response};
 use crate::process::Process;
 use crate::programs::Programs;
 
-/// Envoy with two workers.
+/// Envoy with two workers, unless told otherwise.
 #[derive(Debug)]
 pub struct Envoy {
     process: Process,
+    workers: usize,
     admin: Address,
     listener: Address,
 }
@@ -28,10 +29,15 @@ impl Envoy {
 
     /// Starts it and waits until it takes connections. Its files are `<folder>/<name>.json` and `<name>.log`.
     pub fn start(name: &str, bootstrap: &Bootstrap, folder: &Path) -> Self {
-        let launched = Launched::new(name, bootstrap, folder);
+        Self::start_with(name, bootstrap, folder, Self::WORKERS)
+    }
+
+    /// The same with any number of workers.
+    pub fn start_with(name: &str, bootstrap: &Bootstrap, folder: &Path, workers: usize) -> Self {
+        let launched = Launched::new(name, bootstrap, folder, workers);
         let mut process = launched.process;
         let admin = process.poll("Envoy's admin address", START, || read_address(&launched.admin_file));
-        let mut envoy = Self { process, listener: admin.clone(), admin };
+        let mut envoy = Self { process, workers, listener: admin.clone(), admin };
         envoy.await_ready();
         envoy.listener = envoy.find_listener();
         envoy
@@ -42,7 +48,7 @@ impl Envoy {
     /// # Panics
     /// When it starts after all.
     pub fn refuses(name: &str, bootstrap: &Bootstrap, folder: &Path) -> String {
-        let mut launched = Launched::new(name, bootstrap, folder);
+        let mut launched = Launched::new(name, bootstrap, folder, Self::WORKERS);
         let status = crate::poll("Envoy ends", START, || launched.process.ended());
         assert!(!status.success(), "Envoy took a configuration that it must refuse");
         std::fs::read_to_string(launched.process.log()).expect("Envoy's log")
@@ -106,14 +112,14 @@ impl Envoy {
 
     /// The same at any listener, by its `stat_prefix` and address.
     pub fn connection_to_each_worker_at(&self, listener: &str, address: &Address) -> Vec<Connection> {
-        let mut found: Vec<Option<Connection>> = (0..Self::WORKERS).map(|_| None).collect();
+        let mut found: Vec<Option<Connection>> = (0..self.workers).map(|_| None).collect();
         crate::poll("a connection to each worker", Duration::from_secs(20), || {
             let before = self.connections_by_worker(listener);
             let connection = Connection::open(address).expect("a connection to Envoy");
             let after = crate::poll("Envoy counts the connection", START, || {
                 Some(self.connections_by_worker(listener)).filter(|now| *now != before)
             });
-            let taken: Vec<usize> = (0..Self::WORKERS).filter(|&w| after[w] > before[w]).collect();
+            let taken: Vec<usize> = (0..self.workers).filter(|&w| after[w] > before[w]).collect();
             assert_eq!(taken.len(), 1, "something else connects to Envoy");
             found[taken[0]].get_or_insert(connection);
             found.iter().all(Option::is_some).then_some(())
@@ -159,7 +165,7 @@ impl Envoy {
             let name = format!("listener.{listener}.worker_{worker}.downstream_cx_total");
             stats.iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| *value)
         };
-        (0..Self::WORKERS).map(of).collect()
+        (0..self.workers).map(of).collect()
     }
 
     fn await_ready(&mut self) {
@@ -189,7 +195,7 @@ struct Launched {
 }
 
 impl Launched {
-    fn new(name: &str, bootstrap: &Bootstrap, folder: &Path) -> Self {
+    fn new(name: &str, bootstrap: &Bootstrap, folder: &Path, workers: usize) -> Self {
         let config = folder.join(format!("{name}.json"));
         std::fs::write(&config, bootstrap.render()).expect("Envoy's configuration");
         let admin_file = folder.join(format!("{name}.admin"));
@@ -197,17 +203,13 @@ impl Launched {
         let _ = std::fs::remove_file(&admin_file);
         let mut command = Command::new(Programs::envoy());
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin_file);
-        command.args(["--concurrency", &Self::concurrency(), "--disable-hot-restart", "--log-level", "info"]);
+        command.args(["--concurrency", &workers.to_string(), "--disable-hot-restart", "--log-level", "info"]);
         // Access logs of files wait ten seconds otherwise.
         command.args(["--file-flush-interval-msec", "100"]);
         // Connections of a listener that was replaced would stay for ten minutes, and are asked to go one by one.
         command.args(["--drain-time-s", "2", "--drain-strategy", "immediate"]);
         command.args(["--service-node", name, "--service-cluster", "svidgate-tests"]);
         Self { process: Process::start(name, command, folder), admin_file }
-    }
-
-    fn concurrency() -> String {
-        Envoy::WORKERS.to_string()
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) async fn get(
     // A tag that is not ours names nothing that we know: answer as to a caller that has nothing.
     let known = headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).and_then(ETag::parse);
     let _held = app.subscribers.enter(Introduction::of(&headers), clock::unix_millis());
+    // Their values lie in the connection's read buffer, which would be held for the whole wait beside a second one.
+    drop(headers);
 
     changed(&app, known.as_ref(), wait).await;
     match app.store.snapshot() {

@@ -2,6 +2,7 @@ use svidgate_snapshot::{ETag, http};
 
 use crate::config::Controller;
 use crate::shared_data::SharedData;
+use crate::subscription::backoff::Backoff;
 use crate::subscription::board::Board;
 use crate::subscription::keys::Keys;
 use crate::subscription::lease::Lease;
@@ -17,8 +18,7 @@ pub struct Subscriber {
     held: Option<ETag>,
     behind: bool,
     in_flight: bool,
-    failures: u32,
-    not_before: u64,
+    backoff: Backoff,
 }
 
 /// A request to send to the controller.
@@ -56,8 +56,7 @@ impl Subscriber {
             held: None,
             behind: false,
             in_flight: false,
-            failures: 0,
-            not_before: 0,
+            backoff: Backoff::default(),
         }
     }
 
@@ -87,7 +86,7 @@ impl Subscriber {
 
     /// The next request, if it is time for one.
     fn next(&mut self, trust: &Trust, node: &str, now: u64) -> Option<Request> {
-        if self.in_flight || now < self.not_before {
+        if self.in_flight || !self.backoff.is_over(now) {
             return None;
         }
         let mut headers = vec![
@@ -108,7 +107,7 @@ impl Subscriber {
     pub fn sent(&mut self, ok: bool, now: u64) {
         self.in_flight = ok;
         if !ok {
-            self.back_off(now);
+            self.backoff.failed(now);
         }
     }
 
@@ -129,15 +128,15 @@ impl Subscriber {
         let taken = match response {
             Response::Status(304) => Ok(None),
             Response::Failed | Response::Status(_) => {
-                self.back_off(now);
+                self.backoff.failed(now);
                 return Ok(None);
             }
             Response::TooLarge => Err(Refusal::Snapshot("too_large")),
             Response::Snapshot(bytes) => self.take(bytes, shared, board, trust, now).map(Some),
         };
         match taken {
-            Ok(_) => (self.failures, self.not_before) = (0, 0),
-            Err(_) => self.back_off(now),
+            Ok(_) => self.backoff.succeeded(),
+            Err(_) => self.backoff.failed(now),
         }
         taken
     }
@@ -184,16 +183,6 @@ impl Subscriber {
             _ => Ok(adopted),
         }
     }
-
-    /// Pauses double from a quarter of a second to two seconds: the controller is local, and every second without it
-    /// is one of refusals for an Envoy that has just started. A quarter of each pause is spread by the clock's low
-    /// digits, so that Envoys do not return in step.
-    fn back_off(&mut self, now: u64) {
-        let pause = FIRST_PAUSE_MS.checked_shl(self.failures).unwrap_or(MAX_PAUSE_MS).min(MAX_PAUSE_MS);
-        self.failures = self.failures.saturating_add(1).min(8);
-        let spread = now.wrapping_mul(SPREAD) >> 32 & (pause >> 2);
-        self.not_before = now.saturating_add(pause).saturating_sub(spread);
-    }
 }
 
 /// A value as a header can carry it.
@@ -201,12 +190,8 @@ fn bounded(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(http::MAX_HEADER_BYTES).collect()
 }
 
-const FIRST_PAUSE_MS: u64 = 250;
 /// How soon a controller whose state was older than ours is asked again.
 const BEHIND_WAIT_SECONDS: u64 = 1;
-const MAX_PAUSE_MS: u64 = 2_000;
-/// Odd constant of a multiplicative hash (Knuth).
-const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,12 @@
 //! Signatures by Envoy's own crypto: it says what RustCrypto says, of every vector, and never more.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "test code")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "test code"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

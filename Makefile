@@ -125,6 +125,38 @@ lint-verification:
 fuzz: setup ## Fuzz every parser and the verification, FUZZ_SECONDS each (default 60); TARGETS="token jwk" chooses
 	@fuzz/run.sh $(TARGETS)
 
+# --- what a request costs --------------------------------------------------------------------------------------------
+
+BENCH := target/controller/svidgate-bench
+
+.PHONY: bench
+bench: bench-build ## CPU time of a request in Envoy, beside jwt_authn, ext_authz and others: about 25 minutes (docs/benchmark.md)
+	$(BENCH)
+
+.PHONY: bench-quick
+bench-quick: bench-build ## The part of it that the targets are about, in less than two minutes
+	$(BENCH) --quick
+
+# A profile that is fast and that builds fast: the external verifier is measured too.
+.PHONY: bench-build
+bench-build: need-wrk setup plugin bench-baseline
+	cargo build --profile controller --locked -p svidgate-bench
+
+.PHONY: bench-baseline
+bench-baseline: setup
+	cargo build --release --locked --target $(WASM_TARGET) -p svidgate-bench-baseline
+	@install -D -m 644 target/$(WASM_TARGET)/release/svidgate_bench_baseline.wasm target/bench/baseline.wasm
+
+.PHONY: need-wrk
+need-wrk:
+	@scripts/require.sh rust python wrk
+
+# Too short to measure anything: shows that every part of the benchmark works.
+e2e: bench-smoke
+.PHONY: bench-smoke
+bench-smoke: need-wrk setup plugin bench-baseline
+	cargo test $(WORKSPACE) --features svidgate-bench/wrk --test smoke -- --nocapture
+
 # Symbols stay in and crates apart, so that valgrind can tell the measured calls; the rest is built as the plugin is.
 .PHONY: bench-refusals
 bench-refusals: setup ## Instructions that refusing costs, over those of a valid token (needs valgrind)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says what is missing on this machine and how to install it, before anything else runs: require.sh rust python node go
+# Says what is missing on this machine and how to install it, before anything else runs: require.sh rust python node go wrk
 set -euo pipefail
 
 missing=()
@@ -18,6 +18,10 @@ for need in "$@"; do
         node)
             node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null ||
                 missing+=("Node 20 or newer, which runs the tests that are Wasm: https://nodejs.org")
+            ;;
+        wrk)
+            command -v wrk >/dev/null || missing+=("wrk, the load of the benchmark: apt-get install wrk")
+            command -v taskset >/dev/null || missing+=("taskset, which binds Envoy to a core: apt-get install util-linux")
             ;;
         go)
             command -v go >/dev/null ||

@@ -23,6 +23,21 @@ pub struct Envoy {
     listener: Address,
 }
 
+/// How Envoy runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch {
+    /// Number of workers.
+    pub workers: usize,
+    /// The only core that it may use, if it is bound to one.
+    pub core: Option<usize>,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self { workers: Envoy::WORKERS, core: None }
+    }
+}
+
 impl Envoy {
     /// Number of workers, so also of the plugin's VMs beside the one on the main thread.
     pub const WORKERS: usize = 2;
@@ -34,10 +49,15 @@ impl Envoy {
 
     /// The same with any number of workers.
     pub fn start_with(name: &str, bootstrap: &Bootstrap, folder: &Path, workers: usize) -> Self {
-        let launched = Launched::new(name, bootstrap, folder, workers);
+        Self::launch(name, bootstrap, folder, Launch { workers, ..Launch::default() })
+    }
+
+    /// The same with any number of workers, and perhaps bound to a core.
+    pub fn launch(name: &str, bootstrap: &Bootstrap, folder: &Path, launch: Launch) -> Self {
+        let launched = Launched::new(name, bootstrap, folder, launch);
         let mut process = launched.process;
         let admin = process.poll("Envoy's admin address", START, || read_address(&launched.admin_file));
-        let mut envoy = Self { process, workers, listener: admin.clone(), admin };
+        let mut envoy = Self { process, workers: launch.workers, listener: admin.clone(), admin };
         envoy.await_ready();
         envoy.listener = envoy.find_listener();
         envoy
@@ -48,7 +68,7 @@ impl Envoy {
     /// # Panics
     /// When it starts after all.
     pub fn refuses(name: &str, bootstrap: &Bootstrap, folder: &Path) -> String {
-        let mut launched = Launched::new(name, bootstrap, folder, Self::WORKERS);
+        let mut launched = Launched::new(name, bootstrap, folder, Launch::default());
         let status = crate::poll("Envoy ends", START, || launched.process.ended());
         assert!(!status.success(), "Envoy took a configuration that it must refuse");
         std::fs::read_to_string(launched.process.log()).expect("Envoy's log")
@@ -195,15 +215,28 @@ struct Launched {
 }
 
 impl Launched {
-    fn new(name: &str, bootstrap: &Bootstrap, folder: &Path, workers: usize) -> Self {
+    fn new(name: &str, bootstrap: &Bootstrap, folder: &Path, launch: Launch) -> Self {
         let config = folder.join(format!("{name}.json"));
         std::fs::write(&config, bootstrap.render()).expect("Envoy's configuration");
         let admin_file = folder.join(format!("{name}.admin"));
         // A file of an earlier start would give that one's port.
         let _ = std::fs::remove_file(&admin_file);
-        let mut command = Command::new(Programs::envoy());
+        let mut command = match launch.core {
+            None => Command::new(Programs::envoy()),
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["--cpu-list", &core.to_string()]).arg(Programs::envoy());
+                command
+            }
+        };
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(&admin_file);
-        command.args(["--concurrency", &workers.to_string(), "--disable-hot-restart", "--log-level", "info"]);
+        command.args([
+            "--concurrency",
+            &launch.workers.to_string(),
+            "--disable-hot-restart",
+            "--log-level",
+            "info",
+        ]);
         // Access logs of files wait ten seconds otherwise.
         command.args(["--file-flush-interval-msec", "100"]);
         // Connections of a listener that was replaced would stay for ten minutes, and are asked to go one by one.

@@ -40,7 +40,7 @@ mod workload;
 pub use bootstrap::Bootstrap;
 pub use controller::Controller;
 pub use dev::Dev;
-pub use envoy::Envoy;
+pub use envoy::{Envoy, Launch};
 pub use fake_controller::FakeController;
 pub use folder::Folder;
 pub use forge::Forged;

@@ -1,0 +1,136 @@
+//! What is measured, and how often.
+
+use std::time::Duration;
+
+use crate::filter::Filter;
+use crate::traffic::{Algorithm, Traffic};
+
+/// One thing to measure: a filter under some traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane {
+    /// What stands before the router.
+    pub filter: Filter,
+    /// What callers send.
+    pub traffic: Traffic,
+}
+
+/// A run of the benchmark.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// `full`, `quick` or `smoke`.
+    pub name: &'static str,
+    /// In this order, and back again in every other round.
+    pub lanes: Vec<Lane>,
+    /// How often all Envoys are started anew: where a process lies in memory changes its speed a little.
+    pub generations: usize,
+    /// Rounds of each generation that only warm up: V8 compiles what is hot a second time.
+    pub warm_up: usize,
+    /// Rounds of each generation that count.
+    pub rounds: usize,
+    /// Length of each sample.
+    pub seconds: u64,
+    /// Rate (requests a second) and length of the look at latencies, if there is one.
+    pub latency: Option<(u32, Duration)>,
+}
+
+impl Plan {
+    /// Everything, in about twenty minutes.
+    ///
+    /// Not the whole cross product: the number of rules says the same of both algorithms once a token is cached, and
+    /// refusals without a token or with junk have no algorithm.
+    pub fn full() -> Self {
+        let mut lanes = Vec::new();
+        for algorithm in Algorithm::ALL {
+            lanes.extend(lanes_of(Traffic::One(algorithm), &EVERY_FILTER));
+            lanes.extend(lanes_of(Traffic::Thousand(algorithm), &WARM_FILTERS));
+            lanes.extend(lanes_of(
+                Traffic::Fresh(algorithm),
+                &[Filter::None, Filter::JwtAuthn, Filter::Svidgate(1)],
+            ));
+            lanes.extend(lanes_of(Traffic::BadSignature(algorithm), &REFUSING_FILTERS));
+        }
+        lanes.extend(lanes_of(Traffic::One(Algorithm::Es256), &MANY_RULES));
+        lanes.extend(lanes_of(Traffic::UnknownKid(Algorithm::Es256), &REFUSING_FILTERS));
+        lanes.extend(lanes_of(Traffic::NoToken, &REFUSING_FILTERS));
+        lanes.extend(lanes_of(Traffic::Junk, &REFUSING_FILTERS));
+        Self {
+            name: "full",
+            lanes,
+            generations: 3,
+            warm_up: 1,
+            rounds: 4,
+            seconds: 1,
+            latency: Some((2_000, Duration::from_secs(3))),
+        }
+    }
+
+    /// What the targets are about, in less than two minutes.
+    pub fn quick() -> Self {
+        let mut lanes = Vec::new();
+        for algorithm in Algorithm::ALL {
+            lanes.extend(lanes_of(Traffic::One(algorithm), &WARM_FILTERS));
+            lanes.extend(lanes_of(Traffic::Fresh(algorithm), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
+        }
+        Self { name: "quick", lanes, generations: 1, warm_up: 1, rounds: 6, seconds: 1, latency: None }
+    }
+
+    /// Every kind of part once, far too short to say anything about speed.
+    pub fn smoke() -> Self {
+        let mut lanes = lanes_of(Traffic::One(Algorithm::Es256), &WARM_FILTERS);
+        lanes.extend(lanes_of(Traffic::One(Algorithm::Es256), &[Filter::ExtAuthz, Filter::JwtAuthnRbac]));
+        lanes.extend(lanes_of(Traffic::Fresh(Algorithm::Es256), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
+        lanes.extend(lanes_of(Traffic::NoToken, &[Filter::Svidgate(1)]));
+        let latency = Some((500, Duration::from_millis(200)));
+        Self { name: "smoke", lanes, generations: 1, warm_up: 0, rounds: 1, seconds: 1, latency }
+    }
+
+    /// The filters of all lanes, each once.
+    pub fn filters(&self) -> Vec<Filter> {
+        let mut filters: Vec<Filter> = self.lanes.iter().map(|lane| lane.filter).collect();
+        filters.sort();
+        filters.dedup();
+        filters
+    }
+
+    /// The lane without a filter from which the added cost of this one counts: with the same traffic, or at least with
+    /// tokens of the same kind.
+    pub fn base_of(&self, lane: Lane) -> Option<Lane> {
+        let same = Lane { filter: Filter::None, traffic: lane.traffic };
+        let alike = match lane.traffic {
+            Traffic::Thousand(algorithm) | Traffic::Fresh(algorithm) => {
+                Some(Lane { filter: Filter::None, traffic: Traffic::One(algorithm) })
+            }
+            _ => None,
+        };
+        [Some(same), alike].into_iter().flatten().find(|base| self.lanes.contains(base))
+    }
+}
+
+fn lanes_of(traffic: Traffic, filters: &[Filter]) -> Vec<Lane> {
+    filters.iter().map(|filter| Lane { filter: *filter, traffic }).collect()
+}
+
+const WARM_FILTERS: [Filter; 5] =
+    [Filter::None, Filter::Header, Filter::JwtAuthn, Filter::JwtAuthnCached, Filter::Svidgate(1)];
+
+const EVERY_FILTER: [Filter; 9] = [
+    Filter::None,
+    Filter::Header,
+    Filter::JwtAuthn,
+    Filter::JwtAuthnCached,
+    Filter::JwtAuthnRbac,
+    Filter::JwtAuthnCachedRbac(1),
+    Filter::ExtAuthz,
+    Filter::Svidgate(1),
+    Filter::SvidgateUnguarded,
+];
+
+const REFUSING_FILTERS: [Filter; 4] =
+    [Filter::None, Filter::JwtAuthn, Filter::Svidgate(1), Filter::SvidgateQuiet];
+
+const MANY_RULES: [Filter; 4] = [
+    Filter::Svidgate(100),
+    Filter::Svidgate(5_000),
+    Filter::JwtAuthnCachedRbac(100),
+    Filter::JwtAuthnCachedRbac(5_000),
+];

@@ -1,0 +1,106 @@
+//! One sample of one lane.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use serde::Serialize;
+
+use crate::cpu::Usage;
+use crate::plan::Lane;
+use crate::site::Site;
+use crate::traffic::Traffic;
+use crate::wrk::{Count, Wrk};
+
+/// What one run of the load cost.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sample {
+    /// Which start of Envoy.
+    pub generation: usize,
+    /// Answers.
+    pub requests: u64,
+    /// Answers a second.
+    pub rate: f64,
+    /// CPU time of Envoy's worker for a request, in microseconds.
+    pub worker_us: f64,
+    /// CPU time of all of Envoy's threads for a request, in microseconds.
+    pub process_us: f64,
+    /// CPU time of the external verifier for a request, in microseconds.
+    pub verifier_us: Option<f64>,
+    /// Share of the time in which the worker had nothing to do.
+    pub idle: f64,
+    /// Share of the time in which the worker waited because another process was on its core.
+    pub waited: f64,
+    /// Requests whose token was found in the filter's cache.
+    pub cache_hits: Option<u64>,
+}
+
+impl Sample {
+    /// Takes one.
+    ///
+    /// # Errors
+    /// When an answer was not as the lane's name says, or tokens were cached that are to be new, or the other way round.
+    pub fn take(
+        lane: Lane,
+        generation: usize,
+        site: &mut Site,
+        wrk: &Wrk,
+        values: &Path,
+        skip: u64,
+        seconds: u64,
+    ) -> anyhow::Result<Self> {
+        let (pid, address) = (site.pid(lane.filter), site.address(lane.filter));
+        let hits_before = cache_hits(lane, site);
+        let before = Usage::of(pid);
+        let verifier_before = site.verifier().map(Usage::of);
+        let count = wrk.run(address, values, skip, seconds)?;
+        let used = Usage::of(pid).since(before);
+        let verifier = site.verifier().map(Usage::of);
+        let hits = cache_hits(lane, site).zip(hits_before).map(|(after, before)| after - before);
+        check(lane, &count, hits)
+            .with_context(|| format!("{}, {}", lane.filter.name(), lane.traffic.name()))?;
+
+        let time = Duration::from_micros(count.microseconds);
+        let each = |used: Duration| used.as_nanos() as f64 / 1000.0 / count.requests as f64;
+        let share = |part: Duration| part.as_secs_f64() / time.as_secs_f64();
+        let verifier = verifier.zip(verifier_before).map(|(after, before)| after.since(before).process);
+        Ok(Self {
+            generation,
+            requests: count.requests,
+            rate: count.requests as f64 / time.as_secs_f64(),
+            worker_us: each(used.workers),
+            process_us: each(used.process),
+            verifier_us: verifier.filter(|_| lane.filter == crate::Filter::ExtAuthz).map(each),
+            idle: (1.0 - share(used.workers + used.waited)).max(0.0),
+            waited: share(used.waited),
+            cache_hits: hits,
+        })
+    }
+}
+
+/// What the filter says of its token cache.
+fn cache_hits(lane: Lane, site: &mut Site) -> Option<u64> {
+    if !lane.filter.caches() {
+        return None;
+    }
+    let stats = site.envoy(lane.filter).stats_like("cache_hit");
+    Some(stats.into_iter().map(|(_, hits)| hits).sum())
+}
+
+fn check(lane: Lane, count: &Count, hits: Option<u64>) -> anyhow::Result<()> {
+    let refused = if lane.filter.admits(lane.traffic) { 0 } else { count.requests };
+    ensure!(count.refused == refused, "{} of {} answers were refusals", count.refused, count.requests);
+    let Some(hits) = hits else { return Ok(()) };
+    match lane.traffic {
+        // At most one miss for each token, and a few requests on the way when the load ends.
+        Traffic::One(_) | Traffic::Thousand(_) => {
+            ensure!(
+                hits * 100 >= count.requests * 98,
+                "only {hits} of {} tokens were cached",
+                count.requests
+            );
+        }
+        _ => ensure!(hits == 0, "{hits} of {} tokens were cached", count.requests),
+    }
+    Ok(())
+}

@@ -10,7 +10,7 @@ impl Report {
     pub fn table(&self) -> String {
         let machine = &self.machine;
         let mut out = format!(
-            "{}, {} cores, Linux {}; Envoy {}, one worker on a core of its own; {}\nsvidgate {}, plugin of {} KiB ({}…); load {:.1} before, {:.1} after\n",
+            "{}, {} cores, Linux {}; Envoy {}, one worker on a core of its own; {}\nsvidgate {}, plugin of {} KiB ({:.8}…); load {:.1} before, {:.1} after\n",
             machine.cpu,
             machine.cores,
             machine.kernel,
@@ -18,7 +18,7 @@ impl Report {
             machine.wrk.split(" Copyright").next().unwrap_or_default(),
             machine.svidgate,
             machine.plugin_bytes / 1024,
-            &machine.plugin[..8],
+            machine.plugin,
             machine.load_before,
             machine.load_after,
         );

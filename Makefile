@@ -155,7 +155,7 @@ need-wrk:
 e2e: bench-smoke
 .PHONY: bench-smoke
 bench-smoke: need-wrk setup plugin bench-baseline
-	cargo test $(WORKSPACE) --features svidgate-bench/wrk --test smoke -- --nocapture
+	cargo test $(WORKSPACE) --features svidgate-bench/wrk --test every_lane -- --nocapture
 
 # Symbols stay in and crates apart, so that valgrind can tell the measured calls; the rest is built as the plugin is.
 .PHONY: bench-refusals

@@ -180,6 +180,21 @@ bench-propagation: setup plugin ## From a change at the controller to the last w
 	SVIDGATE_BIN=target/controller/svidgate target/controller/svidgate-propagation \
 		--json target/bench/propagation.json $(ARGS)
 
+# --- a prototype: the cores as an Envoy dynamic module ---------------------------------------------------------------
+
+DYNAMIC_MODULE := tests/dynamic-module/Cargo.toml
+BUILT_MODULE := tests/dynamic-module/target/release/libsvidgate_dynamic_module.so
+
+.PHONY: dynamic-module
+dynamic-module: dynamic-module-build ## Build it, and show on a real Envoy whom it lets in (docs/dynamic-module.md)
+	cargo fmt --check --manifest-path $(DYNAMIC_MODULE)
+	tests/dynamic-module/check.py
+
+.PHONY: dynamic-module-build
+dynamic-module-build: setup
+	cargo build --release --locked --manifest-path $(DYNAMIC_MODULE)
+	@install -D -m 755 $(BUILT_MODULE) target/svidgate-dynamic-module.so
+
 .PHONY: mutants
 mutants: setup ## Mutation tests of the verification core, in a copy of the tree: about an hour (docs/mutants.md)
 	PATH="$$($(TOOLS) cargo-mutants):$$PATH" cargo mutants --package svidgate-jwt-svid --jobs 1 --timeout 120 \

@@ -81,7 +81,9 @@ impl Status {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    /// The label.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
             Self::Audited => "audited",

@@ -76,6 +76,9 @@ impl Report {
             targets: targets(&added),
             warnings: Vec::new(),
         };
+        if report.contended() > 0 {
+            report.targets.iter_mut().for_each(Target::doubt);
+        }
         report.warnings = report.doubts();
         report
     }
@@ -92,9 +95,14 @@ impl Report {
         std::fs::write(to, text).with_context(|| to.display().to_string())
     }
 
+    /// Number of lanes during which the machine was not quiet.
+    fn contended(&self) -> usize {
+        self.lanes.iter().filter(|lane| lane.waited > CONTENDED).count()
+    }
+
     fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
-        let contended = self.lanes.iter().filter(|lane| lane.waited > CONTENDED).count();
+        let contended = self.contended();
         if contended > 0 {
             doubts.push(format!(
                 "In {contended} of {} lanes other processes took more than {:.0} % of the time on Envoy's core: \

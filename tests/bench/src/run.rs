@@ -119,5 +119,6 @@ impl Traffics {
     }
 }
 
-/// No more than this may have been on its way when a sample ended.
-const IN_FLIGHT: u64 = CONNECTIONS as u64;
+/// No more than this was taken from the list without an answer: what was on its way when a sample ended, and the one
+/// that wrk makes at the start to look at.
+const IN_FLIGHT: u64 = 2 * CONNECTIONS as u64;

@@ -75,6 +75,7 @@ fn line(target: &Target) -> String {
         Verdict::Met => "met",
         Verdict::Missed => "MISSED",
         Verdict::Inconclusive => "spread too wide to conclude",
+        Verdict::NotQuiet => "machine not quiet: nothing to conclude",
         Verdict::NotMeasured => "not measured",
     };
     format!("  {:<66} {bound}{unit:<12} {measured:<28} {verdict}\n", target.what)

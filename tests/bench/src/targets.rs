@@ -44,6 +44,8 @@ pub enum Verdict {
     Missed,
     /// The spread is too wide, or the rounds are too few, to tell.
     Inconclusive,
+    /// Other processes took Envoy's core for too long: what that adds is no noise, so no interval tells of it.
+    NotQuiet,
     /// Not a part of this plan, or not of this benchmark.
     NotMeasured,
 }
@@ -52,6 +54,15 @@ impl Target {
     fn new(what: String, bound: Bound, unit: &'static str, values: Option<Vec<f64>>) -> Self {
         let measured = values.map(|values| Summary::of(&values));
         Self { what, bound, unit, measured, verdict: bound.verdict(measured) }
+    }
+}
+
+impl Target {
+    /// Takes the verdict back, because the machine was not quiet.
+    pub(crate) fn doubt(&mut self) {
+        if self.verdict != Verdict::NotMeasured {
+            self.verdict = Verdict::NotQuiet;
+        }
     }
 }
 
@@ -138,6 +149,17 @@ mod tests {
         let least = Bound::AtLeast(4.0);
         assert_eq!(verdict(least, &[4.0, 5.0, 6.0, 5.0, 5.0, 5.0]), Verdict::Met);
         assert_eq!(verdict(least, &[3.0, 3.5, 3.9, 3.0, 3.0, 3.0]), Verdict::Missed);
+    }
+
+    #[test]
+    fn on_a_machine_that_was_not_quiet_nothing_is_met_or_missed() {
+        let mut missed = Target::new(String::new(), Bound::AtMost(1.5), RATIO, Some(vec![2.0; 6]));
+        assert_eq!(missed.verdict, Verdict::Missed);
+        missed.doubt();
+        assert_eq!(missed.verdict, Verdict::NotQuiet);
+        let mut absent = Target::new(String::new(), Bound::AtMost(1.5), RATIO, None);
+        absent.doubt();
+        assert_eq!(absent.verdict, Verdict::NotMeasured);
     }
 
     #[test]

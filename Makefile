@@ -164,6 +164,12 @@ bench-refusals: setup ## Instructions that refusing costs, over those of a valid
 		cargo build --release --locked --target-dir target/refusals -p svidgate-jwt-svid --example refusal_cost
 	target/refusals/release/examples/refusal_cost
 
+.PHONY: bench-policy
+bench-policy: setup ## Instructions of a decision by 10, 1,000 and 10,000 rules (needs valgrind); writes docs/policy-cost.md
+	CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
+		cargo build --release --locked --target-dir target/refusals -p svidgate-policy --example lookup_cost
+	target/refusals/release/examples/lookup_cost docs/policy-cost.md
+
 # --- how far the push carries -----------------------------------------------------------------------------------------
 
 # The controller as it is shipped.

@@ -34,6 +34,8 @@ pub struct Call<'a> {
 /// Rules along one way of path segments.
 #[derive(Clone, Debug, Default)]
 struct Node {
+    /// The least position of all rules here and further along; it is the first one that was added.
+    least: Option<usize>,
     literal: HashMap<String, Node>,
     wildcard: Option<Box<Node>>,
     exact: Ending,
@@ -88,7 +90,7 @@ impl Policy {
             .into_iter()
             .chain(parents.filter_map(|parent| self.below.get(&parent)))
             .chain([&self.any]);
-        let position = nodes.filter_map(|node| node.first(call)).min()?;
+        let position = nodes.fold(None, |best, node| node.first(call, best))?;
         self.rules.get(position).map(|rule| (position, rule))
     }
 
@@ -101,6 +103,7 @@ impl Policy {
 
 impl Node {
     fn add(&mut self, rule: &Rule, position: usize) {
+        self.least.get_or_insert(position);
         let Match { paths, grpc, .. } = &rule.matches;
         if paths.is_empty() && grpc.is_empty() {
             self.below.add(&rule.matches, position);
@@ -108,7 +111,7 @@ impl Node {
         }
         for path in paths {
             let (PathPattern::Exact(segments) | PathPattern::Below(segments)) = path;
-            let node = self.at(segments.iter().map(Option::as_deref));
+            let node = self.at(segments.iter().map(Option::as_deref), position);
             match path {
                 PathPattern::Exact(_) => node.exact.add(&rule.matches, position),
                 PathPattern::Below(_) => node.below.add(&rule.matches, position),
@@ -116,44 +119,59 @@ impl Node {
         }
         for GrpcMethods { service, methods } in grpc {
             if methods.is_empty() {
-                self.at([Some(service.as_str()), None]).exact.add(&rule.matches, position);
+                self.at([Some(service.as_str()), None], position).exact.add(&rule.matches, position);
             }
             for method in methods {
-                self.at([Some(service.as_str()), Some(method)]).exact.add(&rule.matches, position);
+                self.at([Some(service.as_str()), Some(method)], position).exact.add(&rule.matches, position);
             }
         }
     }
 
-    fn at<'s>(&mut self, segments: impl IntoIterator<Item = Option<&'s str>>) -> &mut Self {
+    fn at<'s>(&mut self, segments: impl IntoIterator<Item = Option<&'s str>>, position: usize) -> &mut Self {
         let mut node = self;
         for segment in segments {
             node = match segment {
                 Some(literal) => node.literal.entry(literal.to_owned()).or_default(),
                 None => node.wildcard.get_or_insert_default(),
             };
+            node.least.get_or_insert(position);
         }
         node
     }
 
-    fn first(&self, call: &Call<'_>) -> Option<usize> {
+    /// The lesser of `best` and the first rule here.
+    fn first(&self, call: &Call<'_>, best: Option<usize>) -> Option<usize> {
         match call.path {
-            Some(path) => self.along(path.segments(), call),
-            None => self.pathless.first(call),
+            Some(path) => self.along(path.segments(), call, best),
+            None => lesser(best, self.pathless.first(call)),
         }
     }
 
-    fn along(&self, segments: &[String], call: &Call<'_>) -> Option<usize> {
-        let here = self.below.first(call);
-        let deeper = match segments.split_first() {
-            None => self.exact.first(call),
-            Some((segment, rest)) => [self.literal.get(segment), self.wildcard.as_deref()]
-                .into_iter()
-                .flatten()
-                .filter_map(|node| node.along(rest, call))
-                .min(),
+    /// Looks first where the least position is, so that what cannot be before it any more is not looked at.
+    fn along(&self, segments: &[String], call: &Call<'_>, best: Option<usize>) -> Option<usize> {
+        if !self.may_be_before(best) {
+            return best;
+        }
+        let best = lesser(best, self.below.first(call));
+        let Some((segment, rest)) = segments.split_first() else {
+            return lesser(best, self.exact.first(call));
         };
-        here.into_iter().chain(deeper).min()
+        let mut next = [self.literal.get(segment), self.wildcard.as_deref()];
+        if let [Some(literal), Some(wildcard)] = next
+            && wildcard.least < literal.least
+        {
+            next.reverse();
+        }
+        next.into_iter().flatten().fold(best, |best, node| node.along(rest, call, best))
     }
+
+    fn may_be_before(&self, best: Option<usize>) -> bool {
+        self.least.is_some_and(|least| best.is_none_or(|best| least < best))
+    }
+}
+
+fn lesser(one: Option<usize>, other: Option<usize>) -> Option<usize> {
+    one.into_iter().chain(other).min()
 }
 
 impl Ending {

@@ -74,6 +74,52 @@ fn p07_grpc_methods_are_paths() {
     assert_eq!(find(&policy, "a.test", "POST", "/pkg.registry/Get"), None);
 }
 
+/// The rules of 50 policies at random, which share literals and wildcards at every depth, and all paths of up to four
+/// segments: wherever the walk is cut short, the first rule must not be behind the cut.
+#[test]
+fn branches_that_are_cut_never_hold_the_first_rule() {
+    let mut seed: u64 = 7;
+    let mut below = |bound: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % bound
+    };
+    let host = Host::parse("a.test").unwrap();
+    let paths: Vec<Path> = (0..=4)
+        .flat_map(|depth| (0..3_usize.pow(depth)).map(move |number| (depth, number)))
+        .map(|(depth, number)| {
+            let segment = |at| ["/a", "/b", "/x"][number / 3_usize.pow(at) % 3];
+            Path::parse(&format!("/{}", (0..depth).map(segment).collect::<String>()).replace("//", "/"))
+                .unwrap()
+        })
+        .collect();
+    let mut decided = std::collections::BTreeSet::new();
+    for _ in 0..50 {
+        let rules: Vec<Rule> = (0..30)
+            .map(|_| {
+                let segments: String = (0..below(5)).map(|_| ["/a", "/b", "/*"][below(3)]).collect();
+                let pattern = match below(4) {
+                    0 => format!("{segments}/**"),
+                    _ if segments.is_empty() => "/".to_owned(),
+                    _ => segments,
+                };
+                let hosts: [&[&str]; 3] = [&[], &["a.test"], &["*.test"]];
+                let methods: [&[&str]; 3] = [&[], &["GET"], &["POST"]];
+                rule(hosts[below(3)], methods[below(3)], &[&pattern])
+            })
+            .collect();
+        let policy = Policy::new(rules.clone());
+        for (path, method) in
+            paths.iter().flat_map(|path| ["GET", "POST", "PUT"].map(|method| (path, method)))
+        {
+            let walked = rules.iter().position(|rule| matches(rule, &host, method, path));
+            let found = policy.find(&Call { host: &host, method, path: Some(path), mtls: false });
+            assert_eq!(found.map(|(at, _)| at), walked, "{method} {path} {rules:#?}");
+            decided.insert(walked);
+        }
+    }
+    assert!(decided.len() > 20 && decided.contains(&None), "{decided:?}");
+}
+
 #[test]
 fn the_compiled_form_finds_what_a_walk_through_all_rules_finds() {
     let hosts: [&[&str]; 5] = [&[], &["a.test"], &["*.test"], &["b.a.test", "*.a.test"], &["a.test:8080"]];

@@ -27,8 +27,8 @@ pub struct CheckArgs {
     /// /config_dump. Files of one Envoy are read together.
     #[arg(long, value_name = "FILE")]
     envoy: Vec<PathBuf>,
-    /// Warnings about Envoy count as errors.
-    #[arg(long, requires = "envoy")]
+    /// Warnings count as errors.
+    #[arg(long)]
     strict: bool,
 }
 
@@ -38,7 +38,8 @@ pub struct CheckArgs {
 /// [`Failure::Reported`] when there was a mistake.
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let environment = Environment::of_process();
-    let controllers = args.controller.iter().map(|path| (path, check_controller(path, &environment)));
+    let controllers =
+        args.controller.iter().map(|path| (path, check_controller(path, &environment).map(|()| Vec::new())));
     let plugins = args.plugin.iter().map(|path| (path, check_plugin(path)));
     let mut stdout = std::io::stdout().lock();
     let mut stderr = std::io::stderr().lock();
@@ -46,7 +47,11 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     for (path, checked) in controllers.chain(plugins) {
         // Who closed our output does not want to read it; the exit status still tells.
         let _ = match checked {
-            Ok(()) => writeln!(stdout, "{}: ok", path.display()),
+            Ok(findings) => {
+                let counts = findings.iter().filter(|finding| finding.is_error() || args.strict).count();
+                wrong = wrong.saturating_add(counts);
+                show_settings(path, &findings, &mut stdout, &mut stderr)
+            }
             Err(error) => {
                 wrong = wrong.saturating_add(1);
                 writeln!(stderr, "{}", printable::lines(&error.to_string()))
@@ -60,6 +65,27 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         wrong = wrong.saturating_add(counts).saturating_add(report.unread.len());
     }
     if wrong == 0 { Ok(()) } else { Err(Failure::Reported) }
+}
+
+fn show_settings(
+    path: &Path,
+    findings: &[envoy::Finding],
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> std::io::Result<()> {
+    if findings.is_empty() {
+        return writeln!(stdout, "{}: ok", path.display());
+    }
+    for finding in findings {
+        writeln!(stderr, "{}\n", printable::lines(&finding.to_string()))?;
+    }
+    let warnings = number(findings.len(), "warning");
+    writeln!(
+        stderr,
+        "{}: {}, {warnings}",
+        printable::escaped(&path.display().to_string()),
+        number(0, "error")
+    )
 }
 
 /// Findings first, then a line for each file.
@@ -96,19 +122,23 @@ fn check_controller(path: &Path, environment: &Environment) -> Result<(), Config
     config::load(Some(path), environment).map(drop)
 }
 
-fn check_plugin(path: &Path) -> Result<(), ConfigError> {
+/// Mistakes, or what is doubtful where there are none.
+fn check_plugin(path: &Path) -> Result<Vec<envoy::Finding>, ConfigError> {
     let value = config::read_yaml(path)?;
-    svidgate_plugin::config::Config::from_value(&value).map(drop).map_err(|errors| ConfigError {
-        origin: path.display().to_string(),
-        mistakes: errors.iter().map(ToString::to_string).collect(),
-    })
+    let origin = path.display().to_string();
+    match svidgate_plugin::config::Config::from_value(&value) {
+        Ok(config) => Ok(envoy::of_settings(&origin, &value, &config.settings)),
+        Err(errors) => {
+            Err(ConfigError { origin, mistakes: errors.iter().map(ToString::to_string).collect() })
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(text: &str) -> Result<(), ConfigError> {
+    fn check(text: &str) -> Result<Vec<envoy::Finding>, ConfigError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         check_plugin(file.path())

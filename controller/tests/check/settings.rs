@@ -1,7 +1,7 @@
 //! `svidgate check --controller` and `--plugin` on wrong settings: each mistake with its path and what would be right.
 
 use crate::patch::{Patch, patched, remove, set};
-use crate::{stderr, svidgate_check};
+use crate::{findings, stderr, svidgate_check};
 use serde_json::{Value, json};
 
 /// A change to good settings, the path that must be named, and words that say what would be right.
@@ -66,6 +66,63 @@ fn settings_of_the_plugin_are_refused_with_path_and_mend() {
         ),
     ];
     refused("--plugin", &good, &cases);
+}
+
+#[test]
+fn rules_that_are_never_reached_or_overlapped_are_named_each_by_itself() {
+    let rule = |name: &str, about: &Value, id: &str| json!({"name": name, "match": about, "require": "jwt", "spiffe_ids": [id]});
+    let (web, admin) = ("spiffe://example.org/web", "spiffe://example.org/admin");
+    let warn = |rules: &[Value], strict: bool| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let settings = json!({"audiences": ["backend.example.org"], "rules": rules});
+        std::fs::write(file.path(), settings.to_string()).unwrap();
+        let mut arguments = vec!["--plugin".to_owned(), file.path().display().to_string()];
+        arguments.extend(strict.then(|| "--strict".to_owned()));
+        let output = svidgate_check(&arguments);
+        let found =
+            findings(&stderr(&output)).into_iter().map(|found| (found.kind, found.at)).collect::<Vec<_>>();
+        (output.status.code(), found, stderr(&output))
+    };
+    let all = rule("all", &json!({"paths": ["/**"]}), web);
+    let one = rule("one", &json!({"paths": ["/admin/**"]}), admin);
+    let get = rule("get", &json!({"methods": ["GET"], "paths": ["/users/**"]}), web);
+    let me = rule("me", &json!({"paths": ["/users/me"]}), admin);
+
+    let (status, found, text) = warn(&[one.clone(), get.clone(), all.clone()], true);
+    assert_eq!(
+        (status, found),
+        (Some(0), vec![]),
+        "specific before general is how rules are written: {text}"
+    );
+
+    let unreachable = [("rule_unreachable".to_owned(), "rules[1]".to_owned())];
+    let (status, found, text) = warn(&[all.clone(), one.clone()], false);
+    assert_eq!((status, &found[..]), (Some(0), &unreachable[..]), "{text}");
+    assert!(text.contains("rules[1] `one` is never reached: it is covered by rules[0] `all`"), "{text}");
+    let (status, ..) = warn(&[all, one], true);
+    assert_eq!(status, Some(64));
+
+    let (status, found, text) = warn(&[get, me], false);
+    let overlaps = [("rule_overlaps".to_owned(), "rules[1]".to_owned())];
+    assert_eq!((status, &found[..]), (Some(0), &overlaps[..]), "{text}");
+    assert!(text.contains("which comes first and decides `GET /users/me`"), "{text}");
+}
+
+#[test]
+fn of_many_doubts_the_first_are_shown_and_the_rest_counted() {
+    let rules: Vec<Value> = (0..40)
+        .map(|n| {
+            let paths = if n == 0 { "/**".to_owned() } else { format!("/{n}") };
+            json!({"name": format!("r{n}"), "match": {"paths": [paths]}, "require": "none"})
+        })
+        .collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json!({"audiences": ["a"], "rules": rules}).to_string()).unwrap();
+    let output = svidgate_check(&["--plugin".to_owned(), file.path().display().to_string()]);
+    let found = findings(&stderr(&output));
+    assert_eq!(found.iter().filter(|found| found.kind == "rule_unreachable").count(), 20);
+    assert_eq!(found.last().unwrap().kind, "rules_more");
+    assert!(stderr(&output).contains("19 more rules"), "{}", stderr(&output));
 }
 
 fn refused(option: &str, good: &Value, cases: &[Broken]) {

@@ -11,11 +11,13 @@ mod kinds;
 mod listener;
 mod manager;
 mod mtls;
+mod names;
 mod node;
 mod overrides;
 mod plugin;
 mod read;
 mod resources;
+mod rules;
 mod settings;
 mod vm;
 
@@ -78,6 +80,13 @@ impl Report {
     }
 }
 
+/// Doubts about the settings of a plugin in a file of their own.
+pub(super) fn of_settings(file: &str, value: &Value, settings: &svidgate_policy::Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    rules::check(&Node::root(file, value), true, settings, &mut findings);
+    findings
+}
+
 fn check(files: &[Resources<'_>]) -> Report {
     let mut findings = Vec::new();
     let mut plugins = Vec::new();
@@ -90,6 +99,7 @@ fn check(files: &[Resources<'_>]) -> Report {
         plugins.extend(lonely(own, &plugins, &mut findings));
     }
     vm::check(files, &plugins, &mut findings);
+    names::check(&plugins, &mut findings);
     // Two listeners may take the same configuration from ECDS, or the same routes from RDS.
     let mut seen = Vec::new();
     for finding in findings {

@@ -7,6 +7,7 @@ use super::filter::{Filter, WASM};
 use super::finding::Finding;
 use super::kinds;
 use super::node::Node;
+use super::rules;
 use super::settings::Settings;
 
 /// An svidgate plugin in a chain of filters.
@@ -135,7 +136,11 @@ fn check_settings(wasm: &Node<'_>, findings: &mut Vec<Finding>) {
     let at = settings.at.as_ref().unwrap_or(wasm);
     match &settings.text {
         Ok(text) => {
-            for error in Config::parse(text).err().iter().flat_map(svidgate_config::Errors::iter) {
+            let parsed = Config::parse(text);
+            if let Ok(config) = &parsed {
+                rules::check(at, false, &config.settings, findings);
+            }
+            for error in parsed.err().iter().flat_map(svidgate_config::Errors::iter) {
                 let mend = "correct this value; `svidgate check --plugin FILE` checks the settings alone, and \
                     README.md lists them";
                 findings.push(Finding::new(kinds::PLUGIN_CONFIG, at, error.to_string(), mend));

@@ -32,10 +32,15 @@ fn broken(
 
 #[test]
 fn what_we_ship_and_the_examples_have_no_finding() {
-    let shipped = std::fs::read_dir(root().join("envoy")).unwrap().map(|entry| entry.unwrap().path());
-    let shipped = shipped.filter(|path| std::fs::read_to_string(path).unwrap().contains("static_resources"));
+    let files = ["envoy", "envoy/examples"].map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
+    let shipped = files.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| {
+        // The roll-out is meant to begin with audit; its own test knows.
+        path.is_file()
+            && !path.ends_with("rollout.yaml")
+            && std::fs::read_to_string(path).unwrap().contains("static_resources")
+    });
     let mut good: Vec<Vec<PathBuf>> = shipped.map(|path| vec![path]).collect();
-    assert!(!good.is_empty());
+    assert!(good.len() > 3, "{good:?}");
     good.push(vec![example("mtls.yaml")]);
     good.push(vec![example("config_dump.json")]);
     good.push(["lds.json", "ecds.json", "rds.json", "cds.json"].map(example).to_vec());

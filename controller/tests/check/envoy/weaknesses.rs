@@ -10,6 +10,11 @@ pub(super) fn cases() -> Vec<Broken> {
     open["name"] = json!("open");
     let filters = &mut open["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"];
     *filters = json!([filters[2]]);
+    let mut twin = read(&root().join("envoy/envoy.yaml"))["static_resources"]["listeners"][0].clone();
+    twin["name"] = json!("twin");
+    twin["address"]["socket_address"]["port_value"] = json!(1);
+    twin["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]["config"]["configuration"]
+        ["value"] = settings(&json!({"allowed_spiffe_ids": ["spiffe://example.org/other"]}));
     vec![
         broken(
             "a filter before the guard",
@@ -47,6 +52,37 @@ pub(super) fn cases() -> Vec<Broken> {
             "audit_mode",
             SETTINGS,
             "write `enforce`",
+        ),
+        broken(
+            "a rule that no request reaches",
+            [set(
+                SETTINGS,
+                &settings(&json!({"allowed_spiffe_ids": null, "rules": [
+            {"name": "all", "match": {"paths": ["/**"]}, "require": "none"},
+            {"name": "one", "match": {"paths": ["/one"]}, "require": "jwt", "trust_domains": ["example.org"]}]})),
+            )],
+            "rule_unreachable",
+            SETTINGS,
+            "put the more specific rule first",
+        ),
+        broken(
+            "a rule that an earlier one overlaps",
+            [set(
+                SETTINGS,
+                &settings(&json!({"allowed_spiffe_ids": null, "rules": [
+            {"name": "get", "match": {"methods": ["GET"], "paths": ["/users/**"]}, "require": "none"},
+            {"name": "me", "match": {"paths": ["/users/me"]}, "require": "jwt", "trust_domains": ["example.org"]}]})),
+            )],
+            "rule_overlaps",
+            SETTINGS,
+            "put rules[1] before rules[0]",
+        ),
+        broken(
+            "two listeners, two policies, one name",
+            [insert("static_resources.listeners", 1, &twin)],
+            "name_shared",
+            "static_resources.listeners[1].filter_chains[0].filters[0].typed_config.http_filters[0].typed_config.config.configuration.value",
+            "a `name` of its own",
         ),
         broken(
             "FAIL_CLOSED",

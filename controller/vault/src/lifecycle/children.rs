@@ -1,0 +1,38 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+/// Which token each credential in force hangs on. A token may go when none hangs on it (checklist H7).
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    generations: Mutex<BTreeMap<String, u64>>,
+    changed: watch::Sender<()>,
+}
+
+impl Children {
+    /// `None` for a credential that hangs on no token.
+    pub(crate) fn hangs_on(&self, name: &str, generation: Option<u64>) {
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        match generation {
+            Some(generation) => generations.insert(name.to_owned(), generation),
+            None => generations.remove(name),
+        };
+        drop(generations);
+        self.changed.send_replace(());
+    }
+
+    /// Until nothing hangs on `generation` or an earlier one.
+    pub(crate) async fn left(&self, generation: u64) {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let hang = {
+                let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+                generations.values().any(|on| *on <= generation)
+            };
+            if !hang || changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{Life, Moment, SharedClock};
+use crate::secret::Secrets;
+
+/// A life that renewals make longer.
+#[derive(Debug)]
+pub(crate) struct LiveLife {
+    life: Mutex<Life>,
+    clock: SharedClock,
+}
+
+impl LiveLife {
+    pub(crate) fn new(life: Life, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self { life: Mutex::new(life), clock })
+    }
+
+    pub(crate) fn set(&self, life: Life) {
+        *self.lock() = life;
+    }
+
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let life = *self.lock();
+        life.remaining(Moment::now(&*self.clock))
+    }
+
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        self.lock().lasts()
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.remaining().is_some_and(|left| left.is_zero())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When a credential ends: with its own life, and with the token it hangs on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    pub(crate) own: Arc<LiveLife>,
+    pub(crate) token: Option<Arc<LiveLife>>,
+}
+
+impl Ends {
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let token = self.token.as_ref().and_then(|life| life.remaining());
+        match (self.own.remaining(), token) {
+            (Some(own), Some(token)) => Some(own.min(token)),
+            (own, token) => own.or(token),
+        }
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.remaining().is_some_and(|left| left.is_zero())
+    }
+}
+
+/// A credential as it was published: everything that belongs together, at once (checklist H12).
+pub struct Credential {
+    pub(crate) name: String,
+    pub(crate) revision: u64,
+    pub(crate) version: Option<u64>,
+    pub(crate) secrets: Secrets,
+    pub(crate) ends: Ends,
+    pub(crate) clock: SharedClock,
+}
+
+impl Credential {
+    /// The name it is kept under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counted from 1; grows when the content changes, not when its life is extended.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Version of a KV secret when this content was first read.
+    #[must_use]
+    pub const fn version(&self) -> Option<u64> {
+        self.version
+    }
+
+    /// The secrets; `None` once they have ended.
+    #[must_use]
+    pub fn secrets(&self) -> Option<&Secrets> {
+        (!self.ends.ended()).then_some(&self.secrets)
+    }
+
+    /// What is left; `None` without an end. It grows with each renewal.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.ends.remaining()
+    }
+
+    /// When it ends by the wall clock, as of now; `None` without an end.
+    #[must_use]
+    pub fn not_after(&self) -> Option<SystemTime> {
+        self.remaining().and_then(|left| self.clock.wall().checked_add(left))
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("name", &self.name)
+            .field("revision", &self.revision)
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,298 @@
+//! The token: login, renewal, another login when renewals no longer extend it (checklist H7).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use backon::ExponentialBackoff;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::alarm::{Alarm, Woke};
+use super::children::Children;
+use super::credential::LiveLife;
+use super::retire;
+use super::status::TokenBoard;
+use super::timing::{AtShutdown, Timing};
+use crate::client::Client;
+use crate::clock::{Life, Moment};
+use crate::error::{Error, Fault, SourceError};
+use crate::login::{LoggedIn, Login, Prepared, Print};
+
+/// A token in force.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Counted from 1, one for each login.
+    pub(crate) generation: u64,
+    /// Sends the token, on a connection that fits it.
+    pub(crate) client: Client,
+    pub(crate) life: Arc<LiveLife>,
+    /// Whether we made the token, so that it is ours to revoke.
+    pub(crate) ours: bool,
+    renewable: bool,
+    print: Print,
+}
+
+pub(crate) struct TokenKeeper {
+    pub(crate) login: Login,
+    pub(crate) client: Client,
+    pub(crate) timing: Timing,
+    pub(crate) stop: CancellationToken,
+    pub(crate) sessions: watch::Sender<Option<Arc<Session>>>,
+    /// Generations that were answered with 403.
+    pub(crate) suspicions: mpsc::Receiver<u64>,
+    pub(crate) children: Arc<Children>,
+    pub(crate) board: TokenBoard,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) generations: AtomicU64,
+}
+
+/// Why another login is needed.
+enum Over {
+    Stopped,
+    /// The token still lives, but renewals no longer extend it.
+    Exhausted,
+    /// Vault does not know it, or it has ended.
+    Dead,
+}
+
+impl TokenKeeper {
+    pub(crate) async fn run(mut self) {
+        let mut old: Option<Arc<Session>> = None;
+        let mut last_relogin: Option<Instant> = None;
+        while let Some(session) = self.log_in(old.as_ref()).await {
+            self.sessions.send_replace(Some(session.clone()));
+            if let Some(old) = old.replace(session.clone()) {
+                self.retire(old);
+            }
+            match self.keep(&session, &mut last_relogin).await {
+                Over::Stopped => break,
+                Over::Exhausted => {}
+                Over::Dead => {
+                    self.withdraw();
+                    old = None;
+                }
+            }
+        }
+        self.end(old).await;
+    }
+
+    /// Tries until it works; `None` at the shutdown. `old` stays in force until its end.
+    async fn log_in(&self, old: Option<&Arc<Session>>) -> Option<Arc<Session>> {
+        let mut backoff = self.timing.backoff();
+        let mut alarm = self.alarm();
+        let mut refused: Option<Print> = None;
+        loop {
+            let pause = self.log_in_once(old, &mut refused, &mut backoff).await;
+            let pause = match pause {
+                Ok(session) => return Some(session),
+                Err(pause) => pause,
+            };
+            let mut until = Instant::now() + pause;
+            let end = old.and_then(|old| old.life.remaining()).filter(|left| !left.is_zero());
+            if let Some(left) = end {
+                until = until.min(Instant::now() + left);
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                _ = alarm.until(Some(until)) => {}
+            }
+            if old.is_some_and(|old| old.life.ended()) {
+                self.withdraw();
+            }
+        }
+    }
+
+    async fn log_in_once(
+        &self,
+        old: Option<&Arc<Session>>,
+        refused: &mut Option<Print>,
+        backoff: &mut ExponentialBackoff,
+    ) -> Result<Arc<Session>, Duration> {
+        let left = old.and_then(|old| old.life.remaining());
+        let prepared = match self.prepare().await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.board.failed(&Error::new(crate::Operation::Login, Fault::Source(error)));
+                return Err(self.timing.retry_in(backoff, left, None));
+            }
+        };
+        if *refused == Some(prepared.print) {
+            // Final until something changes (checklist H2): nothing is sent.
+            return Err(self.timing.check);
+        }
+        if self.login.brings_its_token()
+            && old.is_some_and(|old| old.print == prepared.print && !old.life.ended())
+        {
+            // The same token again would be no new login.
+            return Err(self.timing.check);
+        }
+        let begun = Moment::now(&**self.client.clock());
+        let result = tokio::select! {
+            () = self.stop.cancelled() => return Err(Duration::ZERO),
+            result = prepared.send(&self.client) => result,
+        };
+        match result {
+            Ok(logged_in) => Ok(self.session(logged_in, begun, prepared.print)),
+            Err(error) => {
+                self.board.failed(&error);
+                if error.status() == Some(400) {
+                    *refused = Some(prepared.print);
+                    return Err(self.timing.check);
+                }
+                Err(pause_after(&error, &self.timing, backoff, left))
+            }
+        }
+    }
+
+    async fn prepare(&self) -> Result<Prepared, SourceError> {
+        let late = SourceError::new("what the login needs was not there in time");
+        timeout(SOURCE_TIMEOUT, self.login.prepare()).await.unwrap_or(Err(late))
+    }
+
+    fn session(&self, logged_in: LoggedIn, begun: Moment, print: Print) -> Arc<Session> {
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let life = logged_in.lasts.map_or(Life::endless(begun), |lasts| Life::new(begun, lasts));
+        let life = LiveLife::new(life, self.client.clock().clone());
+        self.board.logged_in(life.clone());
+        tracing::info!(vault = self.client.address(), generation, lasts = ?logged_in.lasts, "logged in to Vault");
+        Arc::new(Session {
+            generation,
+            client: logged_in.client,
+            life,
+            ours: logged_in.ours,
+            renewable: logged_in.renewable,
+            print,
+        })
+    }
+
+    /// Keeps the token alive for as long as that goes.
+    async fn keep(&mut self, session: &Arc<Session>, last_relogin: &mut Option<Instant>) -> Over {
+        let mut backoff = self.timing.backoff();
+        let mut alarm = self.alarm();
+        let announced = session.life.lasts();
+        let mut due = session.life.remaining().map(|left| Instant::now() + self.timing.due_in(left));
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return Over::Stopped,
+                Some(generation) = self.suspicions.recv() => {
+                    let may = last_relogin.is_none_or(|last| last.elapsed() >= self.timing.min_relogin);
+                    if generation == session.generation && may && self.is_refused(session).await {
+                        *last_relogin = Some(Instant::now());
+                        return Over::Dead;
+                    }
+                }
+                woke = alarm.until(due) => {
+                    if woke == Woke::ClockJumped {
+                        tracing::warn!("the wall clock has jumped: the token of Vault is renewed at once");
+                    }
+                    let (Some(left), Some(announced)) = (session.life.remaining(), announced) else { continue };
+                    if left.is_zero() {
+                        return Over::Dead;
+                    }
+                    if !session.renewable {
+                        if woke == Woke::ClockJumped && due.is_some_and(|due| Instant::now() < due) {
+                            continue;
+                        }
+                        return Over::Exhausted;
+                    }
+                    let renewed = tokio::select! {
+                        () = self.stop.cancelled() => return Over::Stopped,
+                        renewed = self.renew(session, announced, left) => renewed,
+                    };
+                    let pause = match renewed {
+                        Ok(true) => {
+                            backoff = self.timing.backoff();
+                            self.timing.due_in(session.life.remaining().unwrap_or(announced))
+                        }
+                        Ok(false) => return Over::Exhausted,
+                        Err(error) if error.is_forbidden() => {
+                            *last_relogin = Some(Instant::now());
+                            return Over::Dead;
+                        }
+                        Err(error) if error.status() == Some(400) => return Over::Exhausted,
+                        Err(error) => {
+                            pause_after(&error, &self.timing, &mut backoff, session.life.remaining())
+                        }
+                    };
+                    let end = session.life.remaining().unwrap_or(announced).max(self.timing.floor);
+                    due = Some(Instant::now() + pause.min(end));
+                }
+            }
+        }
+    }
+
+    /// Whether the renewal extended the life. The answer counts, not what was asked for.
+    async fn renew(&self, session: &Session, announced: Duration, left: Duration) -> Result<bool, Error> {
+        let begun = Moment::now(&**self.client.clock());
+        let result = session.client.renew_self(Some(announced)).await;
+        match result {
+            Ok(auth) => {
+                let lasts = Duration::from_secs(auth.lease_duration);
+                session.life.set(Life::new(begun, lasts));
+                let extended = Timing::extended(announced, left, lasts);
+                self.client.metrics().token_renewed(if extended { "success" } else { "exhausted" });
+                self.board.renewed();
+                Ok(extended)
+            }
+            Err(error) => {
+                self.client.metrics().token_renewed("error");
+                self.board.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks Vault about the token itself: a 403 elsewhere may be a policy that is missing.
+    async fn is_refused(&self, session: &Session) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            looked = session.client.lookup_self() => looked.is_err_and(|error| error.is_forbidden()),
+        }
+    }
+
+    fn withdraw(&self) {
+        if self.sessions.borrow().is_some() {
+            self.sessions.send_replace(None);
+            self.board.ended();
+        }
+    }
+
+    fn retire(&self, old: Arc<Session>) {
+        let (children, timing, stop) = (self.children.clone(), self.timing, self.stop.clone());
+        self.tasks.spawn(retire::token(old, children, timing, stop));
+    }
+
+    async fn end(&self, session: Option<Arc<Session>>) {
+        // Nobody gets a token any more that is about to be revoked.
+        self.sessions.send_replace(None);
+        if self.timing.at_shutdown == AtShutdown::Revoke
+            && let Some(session) = session
+        {
+            retire::revoke_token(&session).await;
+        }
+    }
+
+    fn alarm(&self) -> Alarm {
+        Alarm::new(self.client.clock().clone(), self.timing.check, self.timing.jump)
+    }
+}
+
+/// How long to wait after `error`: while the circuit breaker is open, for as long as it says; it has pauses of its own
+/// that grow.
+pub(super) fn pause_after(
+    error: &Error,
+    timing: &Timing,
+    backoff: &mut ExponentialBackoff,
+    remaining: Option<Duration>,
+) -> Duration {
+    match error.fault() {
+        Fault::CircuitOpen(wait) => timing.floor.mul_f64(fastrand::f64()) + (*wait).max(timing.floor),
+        _ => timing.retry_in(backoff, remaining, error.retry_after()),
+    }
+}
+
+/// For a token source that asks somebody else.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -99,6 +99,70 @@ fn the_plugins_configuration_says_what_the_filter_demands() {
 }
 
 #[test]
+fn the_rule_that_decides_a_request_is_shown_and_gives_the_exit_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = write(folder.path(), "bundle.json", &jwks([key().jwk()]));
+    let plugin = serde_json::json!({"audiences": [AUDIENCE], "rules": [
+        {"name": "health", "match": {"paths": ["/healthz"]}, "require": "none"},
+        {"name": "orders", "match": {"methods": ["POST"], "paths": ["/orders"]}, "require": "jwt",
+         "spiffe_ids": ["spiffe://example.org/client"]},
+        {"name": "admin", "match": {"paths": ["/admin/**"]}, "require": "jwt",
+         "spiffe_ids": ["spiffe://example.org/ns/*/admin"]},
+        {"name": "bound", "match": {"paths": ["/bound"]}, "require": "both", "bind": "mtls",
+         "spiffe_ids": ["spiffe://example.org/client"]},
+        {"name": "other", "match": {"paths": ["/other"]}, "require": "jwt", "audiences": ["other"],
+         "mode": "audit", "spiffe_ids": ["spiffe://example.org/client"]}]});
+    let plugin = write(folder.path(), "plugin.json", plugin.to_string().as_bytes());
+    let token = Token::new(&key()).sign(&key());
+    let at = NOW.to_string();
+    let usual = ["--bundle", &bundle, "--trust-domain", "example.org", "--plugin", &plugin];
+    let ask = |at: &str, more: &[&str]| explain(&[&usual[..], &["--at", at], more].concat(), &[], &token);
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["--path", "/orders", "--method", "POST"], 0, "rule: \"orders\" (rules[1])\n"),
+        (&["--path", "/orders", "--method", "POST"], 0, "✓ passes"),
+        (&["--path", "/orders"], 2, "rule: none is about this request\n    ✗ refused (no_rule)"),
+        (&["--path", "/admin/x"], 2, "    ✗ refused (caller_not_allowed)"),
+        (&["--path", "/admin/x"], 2, "of \"spiffe://example.org/ns/*/admin\"\n"),
+        (&["--path", "/a/../b"], 2, "✗ refused (path_ambiguous)"),
+        (&["--path", "/bound"], 3, "rule: \"bound\" (rules[3])"),
+        (&["--path", "/bound"], 3, "– not judged: mTLS peer"),
+        (&["--path", "/other"], 0, "✗ refused (audience_mismatch), which its mode only counts (audit)"),
+    ];
+    for (more, status, text) in cases {
+        let output = ask(&at, &[&["--host", "api.example.org"], more].concat());
+        assert_eq!(output.status.code(), Some(status), "{more:?} {}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).contains(text), "{more:?} {}", stdout(&output));
+    }
+    let late = (NOW + 10_000).to_string();
+    let expired = ask(&late, &["--host", "a.test", "--path", "/orders", "--method", "POST", "--json"]);
+    assert_eq!(expired.status.code(), Some(2));
+    let report: Value = serde_json::from_str(&stdout(&expired)).unwrap();
+    assert_eq!(report["rules"]["rules"][0]["reason"], "token_expired");
+    assert_eq!(report["rules"]["rules"][0]["rules"][0], "\"orders\" (rules[1])");
+    assert_eq!(ask(&late, &["--host", "a.test", "--path", "/healthz"]).status.code(), Some(0));
+
+    let all = ask(&at, &["--json"]);
+    assert_eq!(all.status.code(), Some(0));
+    let report: Value = serde_json::from_str(&stdout(&all)).unwrap();
+    let rules: Vec<_> = report["rules"]["rules"].as_array().unwrap().iter().collect();
+    let said: Vec<_> =
+        rules.iter().map(|rule| (rule["verdict"].as_str().unwrap(), rule["reason"].as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("passes", None),
+            ("passes", None),
+            ("refused", Some("caller_not_allowed")),
+            ("not_judged", Some("peer_missing")),
+            ("refused", Some("audience_mismatch")),
+        ]
+    );
+    for wrong in [&["--host", "a.test"][..], &["--path", "/"], &["--method", "GET"]] {
+        assert_eq!(ask(&at, wrong).status.code(), Some(64), "{wrong:?}");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_64_and_say_what_would_be_right() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = write(folder.path(), "bundle.json", b"{}");

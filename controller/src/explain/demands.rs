@@ -1,11 +1,13 @@
 //! What the token must satisfy: the plugin's configuration, overridden by arguments.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use svidgate_jwt_svid::unverified::{Claims, Compact};
 use svidgate_jwt_svid::{AlgorithmSet, Audiences, MAX_CLOCK_SKEW, Verifier, VerifierConfig};
+use svidgate_policy::Settings;
 
 use crate::cli::Failure;
 use crate::config::{self, ConfigError};
@@ -18,6 +20,8 @@ pub(super) struct Demands {
     pub(super) clock_skew: u64,
     pub(super) max_token_bytes: usize,
     pub(super) max_age: Option<u64>,
+    /// The plugin's, for its rules.
+    pub(super) settings: Option<Arc<Settings>>,
 }
 
 impl Demands {
@@ -72,7 +76,7 @@ impl Demands {
             origin: path.display().to_string(),
             mistakes: errors.iter().map(ToString::to_string).collect(),
         })?;
-        Ok(Self::from(parsed.verifier.config().clone()))
+        Ok(Self { settings: Some(parsed.settings), ..Self::from(parsed.verifier.config().clone()) })
     }
 
     fn defaults() -> anyhow::Result<Self> {
@@ -84,7 +88,7 @@ impl Demands {
 impl From<VerifierConfig> for Demands {
     fn from(config: VerifierConfig) -> Self {
         let VerifierConfig { audiences, algorithms, clock_skew, max_token_bytes, max_age } = config;
-        Self { audiences: Some(audiences), algorithms, clock_skew, max_token_bytes, max_age }
+        Self { audiences: Some(audiences), algorithms, clock_skew, max_token_bytes, max_age, settings: None }
     }
 }
 

@@ -9,6 +9,7 @@ mod demands;
 mod detail;
 mod keys;
 mod report;
+mod rules;
 mod text;
 pub(crate) mod token;
 mod when;
@@ -23,6 +24,8 @@ use svidgate_jwt_svid::{TrustDomain, UnixTime};
 use crate::cli::Failure;
 use crate::{clock, printable};
 use report::{Report, Verdict};
+use rules::{AtHand, Request, RulesReport, Says};
+use svidgate_policy::Settings;
 
 /// Arguments of `svidgate explain`.
 #[derive(Debug, Args)]
@@ -51,6 +54,15 @@ pub struct ExplainArgs {
     /// The plugin's configuration: its audiences, algorithms, skew and size limit count.
     #[arg(long, value_name = "FILE")]
     plugin: Option<PathBuf>,
+    /// With --plugin and --path: the host of a request; the rule that decides it is shown, and how it decides.
+    #[arg(long, requires_all = ["plugin", "path"], conflicts_with = "audience")]
+    host: Option<String>,
+    /// The request's method [default: GET]
+    #[arg(long, requires = "host")]
+    method: Option<String>,
+    /// The request's path, with its query if it has one.
+    #[arg(long, requires = "host")]
+    path: Option<String>,
     /// The whole report as JSON.
     #[arg(long)]
     json: bool,
@@ -61,14 +73,19 @@ pub const HELP: &str = "\
 Examples:
   svidgate explain --plugin plugin.json < token
   pbpaste | svidgate explain --audience backend.example.org
+  svidgate explain --plugin plugin.json --host api.example.org --method POST \\
+    --path /v1/orders < token
   svidgate explain --bundle bundle.json --trust-domain example.org \\
     --audience backend.example.org --at 2026-01-31T12:00:00Z --json < token
 
 An `Authorization: Bearer …` line is taken as well as a bare token.
 The signature is never shown, the token never repeated as a whole.
 
+With a request the verdict is that of the rule that decides it, over a
+connection without mTLS; revocation and staleness are not judged.
+
 Exit status: 0 valid, 2 refused, 3 nothing wrong was found but the audience
-was not checked, 64 wrong arguments, 1 anything else.";
+or the mTLS peer was not checked, 64 wrong arguments, 1 anything else.";
 
 /// Reads everything, explains, prints; the exit status is the verdict.
 ///
@@ -80,7 +97,8 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let token = token::read(args.token.as_deref())?;
     let now = args.at.unwrap_or_else(|| UnixTime(clock::unix_millis() / 1000));
 
-    let report = Report::new(&token, &keys, &demands, now)?;
+    let mut report = Report::new(&token, &keys, &demands, now)?;
+    report.rules = rules(args, &token.bytes, &keys, &demands, now)?;
     let shown = if args.json { report.json()? } else { text::render(&report) };
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{shown}").and_then(|()| stdout.flush()) {
@@ -90,11 +108,42 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         }
         _ => {}
     }
+    let decided =
+        report.rules.as_ref().filter(|rules| rules.of_request).and_then(|rules| rules.rules.first());
+    match decided.map(|line| (line.verdict, line.audited)) {
+        Some((Says::Passes, _) | (_, true)) => return Ok(()),
+        Some((Says::Refused, false)) => return Err(Failure::Status(2)),
+        Some((Says::NotJudged, false)) => return Err(Failure::Status(3)),
+        None => {}
+    }
     match report.verdict {
         Verdict::Valid => Ok(()),
         Verdict::Refused => Err(Failure::Status(2)),
         Verdict::AudienceNotChecked => Err(Failure::Status(3)),
     }
+}
+
+/// What the plugin's rules say; none without a plugin, or where --audience stands in for their audiences.
+fn rules(
+    args: &ExplainArgs,
+    token: &[u8],
+    keys: &keys::Keys,
+    demands: &demands::Demands,
+    now: UnixTime,
+) -> Result<Option<RulesReport>, Failure> {
+    let Some(settings) = demands.settings.as_deref().filter(|_| args.audience.is_empty()) else {
+        return Ok(None);
+    };
+    let settings = Settings { clock_skew: demands.clock_skew, ..settings.clone() };
+    let verifier = demands.verifier(token).map_err(Failure::Other)?;
+    let at_hand = AtHand { keys, verifier, token, now };
+    Ok(Some(match (&args.host, &args.path) {
+        (Some(host), Some(path)) => {
+            let method = args.method.as_deref().unwrap_or("GET");
+            at_hand.of_request(&settings, &Request { host, method, path })
+        }
+        _ => at_hand.of_all(&settings),
+    }))
 }
 
 impl Report {

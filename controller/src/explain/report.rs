@@ -6,6 +6,7 @@ use svidgate_jwt_svid::{Fact, Outcome, RustCrypto, Step, UnixTime, VerifyError};
 use super::demands::Demands;
 use super::detail::{Looked, detail};
 use super::keys::Keys;
+use super::rules::RulesReport;
 use super::token::Token;
 use super::{advice, when};
 use crate::cli::Failure;
@@ -34,6 +35,8 @@ pub(super) struct Report {
     pub(super) keys: KeysLine,
     /// What is no reason to refuse, but worth knowing.
     pub(super) notes: Vec<String>,
+    /// What the plugin's rules say, where a plugin was given.
+    pub(super) rules: Option<RulesReport>,
 }
 
 /// Why it was refused.
@@ -149,7 +152,7 @@ impl Report {
             None => Verdict::Valid,
         };
         let notes = notes(token, &found, now);
-        Ok(Self { verdict, at: now.as_secs(), refusal, steps, found, keys, notes })
+        Ok(Self { verdict, at: now.as_secs(), refusal, steps, found, keys, notes, rules: None })
     }
 }
 

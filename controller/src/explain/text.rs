@@ -7,7 +7,13 @@ use svidgate_jwt_svid::UnixTime;
 
 /// Lines without the last line break.
 pub(super) fn render(report: &Report) -> String {
-    let mut lines = vec![verdict(report)];
+    let mut lines = Vec::new();
+    if let Some(rules) = report.rules.as_ref().filter(|rules| rules.of_request) {
+        lines.push("REQUEST, over a connection without mTLS".to_owned());
+        lines.extend(rules.lines());
+        lines.push("\nTOKEN, whatever the rule".to_owned());
+    }
+    lines.push(verdict(report));
     if let Some(refusal) = &report.refusal {
         lines.push(format!("  cause: {}", refusal.likely_cause));
         lines.push(format!("  mend:  {}", refusal.mend));
@@ -25,6 +31,7 @@ pub(super) fn render(report: &Report) -> String {
     lines.push(format!("  judged at {}", when::utc(UnixTime(report.at))));
     lines.extend(keys(report));
     lines.extend(report.notes.iter().map(|note| format!("  note: {note}")));
+    lines.extend(report.rules.iter().filter(|rules| !rules.of_request).flat_map(|rules| rules.lines()));
     lines.join("\n")
 }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use svidgate_jwt_svid::{SpiffeId, TrustDomain};
 
 /// Which SPIFFE IDs a rule means: compared segment by segment on the parsed ID, the trust domain by equality
@@ -7,6 +9,16 @@ pub struct IdPattern {
     trust_domain: TrustDomain,
     segments: Vec<Option<String>>,
     below: bool,
+}
+
+impl fmt::Display for IdPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spiffe://{}", self.trust_domain)?;
+        for segment in &self.segments {
+            write!(f, "/{}", segment.as_deref().unwrap_or("*"))?;
+        }
+        if self.below { f.write_str("/**") } else { Ok(()) }
+    }
 }
 
 impl IdPattern {

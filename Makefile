@@ -158,17 +158,21 @@ bench-smoke: need-wrk setup plugin bench-baseline
 	cargo test $(WORKSPACE) --features svidgate-bench/wrk --test every_lane -- --nocapture
 
 # Symbols stay in and crates apart, so that valgrind can tell the measured calls; the rest is built as the plugin is.
+COUNTED := CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
+	cargo build --release --locked --target-dir target/refusals
 .PHONY: bench-refusals
-bench-refusals: setup ## Instructions that refusing costs, over those of a valid token (needs valgrind)
-	CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
-		cargo build --release --locked --target-dir target/refusals -p svidgate-jwt-svid --example refusal_cost
+bench-refusals: setup need-valgrind ## Instructions that refusing costs, over those of a valid token (needs valgrind)
+	$(COUNTED) -p svidgate-jwt-svid --example refusal_cost
 	target/refusals/release/examples/refusal_cost
 
 .PHONY: bench-policy
-bench-policy: setup ## Instructions of a decision by 10, 1,000 and 10,000 rules (needs valgrind); writes docs/policy-cost.md
-	CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only CARGO_PROFILE_RELEASE_LTO=off \
-		cargo build --release --locked --target-dir target/refusals -p svidgate-policy --example lookup_cost
+bench-policy: setup need-valgrind ## Instructions of a decision by 10, 1,000 and 10,000 rules (needs valgrind); writes docs/policy-cost.md
+	$(COUNTED) -p svidgate-policy --example lookup_cost
 	target/refusals/release/examples/lookup_cost docs/policy-cost.md
+
+.PHONY: need-valgrind
+need-valgrind:
+	@scripts/require.sh valgrind
 
 # --- how far the push carries -----------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says what is missing on this machine and how to install it, before anything else runs: require.sh rust python node go wrk
+# Says what is missing on this machine and how to install it, before anything else runs: require.sh rust python node go wrk valgrind
 set -euo pipefail
 
 missing=()
@@ -27,6 +27,10 @@ for need in "$@"; do
             command -v go >/dev/null ||
                 missing+=("Go 1.21 or newer, which builds SPIRE for the end-to-end tests: https://go.dev/doc/install")
             command -v cc >/dev/null || missing+=("a C compiler, for SPIRE's SQLite: apt-get install build-essential")
+            ;;
+        valgrind)
+            command -v valgrind >/dev/null ||
+                missing+=("valgrind, which counts instructions: apt-get install valgrind")
             ;;
     esac
 done

@@ -3,7 +3,6 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
@@ -13,9 +12,6 @@
 )]
 
 use std::hint::black_box;
-use std::path::Path;
-use std::process::Command;
-use std::{env, fs};
 
 use svidgate_jwt_svid::{Bundle, BundleLimits};
 use worst_inputs::{
@@ -37,10 +33,7 @@ const FORGED_TO_VALID: f64 = 1.05;
 const TWICE_THE_SIZE: f64 = 2.4;
 
 fn main() {
-    match env::args().nth(1) {
-        Some(argument) if argument == "--measured" => run_all(),
-        _ => report(&count()),
-    }
+    if svidgate_callgrind::is_measured() { run_all() } else { report(&count()) }
 }
 
 /// Each call of [`measured`] is a number in valgrind's output, in this order.
@@ -82,31 +75,8 @@ fn documents() -> Vec<(String, Vec<u8>)> {
 
 const SIZES: [usize; 4] = [8, 4, 2, 1];
 
-/// Runs this program again under valgrind, which writes a file at the end of each measured call.
 fn count() -> Vec<u64> {
-    let folder = env::temp_dir().join(format!("svidgate-refusal-cost-{}", std::process::id()));
-    fs::create_dir(&folder).unwrap();
-    let output = Command::new("valgrind")
-        .arg("--tool=callgrind")
-        .args(["--toggle-collect=refusal_cost::measured", "--dump-after=refusal_cost::measured"])
-        .arg(format!("--callgrind-out-file={}", folder.join("out").display()))
-        .arg(env::current_exe().unwrap())
-        .arg("--measured")
-        .output()
-        .unwrap_or_else(|error| panic!("valgrind is needed: {error}"));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let calls = inputs().len() + documents().len();
-    let counts = (1..=calls).map(|number| total(&folder.join(format!("out.{number}")))).collect();
-    fs::remove_dir_all(folder).unwrap();
-    counts
-}
-
-fn total(file: &Path) -> u64 {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let line = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
-    let count = line.unwrap().trim().parse().unwrap();
-    assert!(count > 0, "nothing was counted");
-    count
+    svidgate_callgrind::count("refusal_cost::measured", inputs().len() + documents().len(), None)
 }
 
 fn report(counts: &[u64]) {

@@ -174,6 +174,24 @@ bench-policy: setup need-valgrind ## Instructions of a decision by 10, 1,000 and
 need-valgrind:
 	@scripts/require.sh valgrind
 
+.PHONY: bench-instructions
+bench-instructions: setup need-valgrind ## Instructions of a verification and a decision against the baseline; UPDATE=1 makes it anew (needs valgrind)
+	$(COUNTED) -p svidgate-instructions
+	target/refusals/release/svidgate-instructions --baseline tests/instructions/baseline.json \
+		--profiles target/bench/instructions $(if $(UPDATE),--update)
+
+# Where there is no valgrind, the rest of the tests is worth having.
+test: test-instructions
+.PHONY: test-instructions
+test-instructions:
+	@if command -v valgrind >/dev/null; then $(MAKE) --no-print-directory bench-instructions; \
+	else echo "valgrind is missing: the instructions of a request were NOT compared with their baseline" >&2; fi
+
+# The million needs optimization; `make test` has fewer.
+.PHONY: bench-cache-flood
+bench-cache-flood: setup ## A million distinct tokens before the cache of verified ones: signatures, look-ups and memory stay bounded
+	CARGO_PROFILE_RELEASE_LTO=off cargo test --release --locked --target-dir target/flood -p svidgate-jwt-svid --lib flood
+
 # --- how far the push carries -----------------------------------------------------------------------------------------
 
 # The controller as it is shipped.

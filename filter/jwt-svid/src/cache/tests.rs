@@ -12,6 +12,8 @@ use crate::{
 };
 
 #[cfg(not(target_arch = "wasm32"))]
+mod flood;
+#[cfg(not(target_arch = "wasm32"))]
 mod properties;
 
 const SEED: u64 = 7;

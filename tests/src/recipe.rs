@@ -163,6 +163,12 @@ impl Ask {
         self
     }
 
+    /// To another host.
+    pub fn host(mut self, host: &'static str) -> Self {
+        self.wire.host = Some(host);
+        self
+    }
+
     /// With a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.wire.headers.push((name.to_owned(), value.as_bytes().to_vec()));

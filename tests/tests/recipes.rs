@@ -103,6 +103,9 @@ fn gateway_serves_public_paths_browsers_and_known_clients_and_believes_no_header
     assert_eq!(reply.status, 200, "{reply:?}");
     assert_eq!(reply.header("access-control-allow-origin").as_deref(), Some("https://app.example.org"));
     assert_eq!(recipe.status(&preflight("/v1/reports")), 403);
+    let foreign = Ask::new("OPTIONS", "/v1/orders").header("origin", "https://evil.example");
+    let foreign = recipe.send(&foreign.header("access-control-request-method", "POST")).expect("an answer");
+    assert_eq!((foreign.status, foreign.header("access-control-allow-origin")), (200, None), "{foreign:?}");
     assert_eq!(recipe.upstream.requests(), reached, "Envoy answers preflights");
 
     let logged = |reason: &str| {
@@ -156,6 +159,10 @@ fn rollout_counts_first_enforces_rule_by_rule_and_goes_back_without_a_restart() 
     let (reports, orders) = (Ask::new("GET", "/v1/reports/1"), Ask::new("GET", "/v1/orders/1"));
     recipe.await_passes(&reports.clone().bearer(&token));
     assert_eq!(recipe.status(&reports), 401, "enforced already");
+    for odd in ["/v1/reports/1;x", "/v1/reports;x/1", "/v1/reports/%2C"] {
+        assert_eq!(recipe.status(&Ask::new("GET", odd)), 400, "enforced in any spelling: {odd}");
+    }
+    assert_eq!(recipe.status(&reports.clone().host("a..b")), 400, "enforced for any host");
     let reply = recipe.send(&orders.clone().header("x-mark", "audit")).expect("an answer from Envoy");
     assert_eq!(reply.status, 200, "only counted: {reply:?}");
     let seen = recipe.upstream.recorder().take("x-mark", "audit").pop().expect("a request");

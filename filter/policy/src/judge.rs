@@ -42,6 +42,7 @@ pub struct Judge {
     settings: Arc<Settings>,
     own_headers: Vec<Vec<u8>>,
     asks_for_peer: bool,
+    enforces_any: bool,
 }
 
 /// What becomes of a request, and by which rule.
@@ -117,7 +118,8 @@ impl Judge {
             .map(|name| name.bytes().map(fold).collect())
             .collect();
         let asks_for_peer = settings.policy.rules().iter().any(asks_for_peer);
-        Self { settings, own_headers, asks_for_peer }
+        let enforces_any = settings.policy.rules().iter().any(|rule| rule.mode == Some(Mode::Enforce));
+        Self { settings, own_headers, asks_for_peer, enforces_any }
     }
 
     /// What it goes by.
@@ -167,7 +169,12 @@ impl Judge {
             Ok((found, path, false)) => (Some(found), path, self.judge(found.1, headers, &peer, trust, now)),
         };
         let (position, rule) = (found.map(|(position, _)| position), found.map(|(_, rule)| rule));
-        let mode = rule.and_then(|rule| rule.mode).unwrap_or(self.settings.mode);
+        let mode = match (rule, &judged) {
+            (Some(rule), _) => rule.mode.unwrap_or(self.settings.mode),
+            // Whatever hides which rule it is about may hide one that is enforced: as the service reads it, it could be.
+            (None, Err(denial)) if self.enforces_any && denial.reason() != Reason::NoRule => Mode::Enforce,
+            (None, _) => self.settings.mode,
+        };
         let outcome = match judged {
             Err(denial) if self.settings.fail_open && denial.outcome() == Outcome::Unavailable => {
                 Ok(Passage::FailedOpen(denial))

@@ -103,6 +103,11 @@ impl Readings {
             texts =
                 texts.iter().flat_map(|text| [without_parameters(text), text.replace(';', OPAQUE)]).collect();
         }
+        // With two slashes in front it may be read as a reference with an authority (RFC 3986 §4.2): `//x/admin` as
+        // `/admin`.
+        if texts.iter().any(|text| text.starts_with("//")) {
+            return Err(AmbiguousPath);
+        }
         oddities.empty_segments = texts.iter().any(|text| text.contains("//"));
         if oddities.empty_segments {
             texts = texts.iter().flat_map(|text| [merged(text), filled(text)]).collect();
@@ -307,6 +312,12 @@ mod tests {
             "/\u{1}",
             "/a%2f%23",
             "a;b",
+            "//x/admin",
+            "//",
+            "///a",
+            "/%2fx/admin",
+            "/\\x/admin",
+            "/;p/x/admin",
         ] {
             assert_eq!(readings(target), Vec::<String>::new(), "{target:?}");
         }

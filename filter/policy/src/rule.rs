@@ -95,10 +95,10 @@ impl Callers {
         self == other || set(self) == set(other)
     }
 
-    /// Whether the ID is one of those meant (checklist P9).
+    /// Whether the ID is one of those meant (checklist P9). The ID of a trust domain itself is no workload.
     #[must_use]
     pub fn include(&self, id: &SpiffeId) -> bool {
-        self.trust_domains.contains(id.trust_domain())
+        (!id.path().is_empty() && self.trust_domains.contains(id.trust_domain()))
             || self.spiffe_ids.iter().any(|pattern| pattern.matches(id))
     }
 }
@@ -217,6 +217,12 @@ mod tests {
             Err("caller_not_allowed"),
             "nobody is on the list"
         );
+    }
+
+    #[test]
+    fn p09_a_trust_domain_itself_is_none_of_its_workloads() {
+        let bare = caller(&format!("spiffe://{TRUST_DOMAIN}"), None);
+        assert_eq!(check(&demands(&[], &[TRUST_DOMAIN], AUDIENCE, None), &bare), Err("caller_not_allowed"));
     }
 
     #[test]

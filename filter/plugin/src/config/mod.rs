@@ -94,9 +94,17 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
             "Name of this instance, where one Envoy has several plugins with different configurations. It is part of \
              the filter state keys: `wasm.svidgate_NAME` instead of `wasm.svidgate`."
         ),
-        spelled("1 to 32 of a-z, 0-9 and `_`", "^[a-z0-9_]{1,32}$", 32, |text| {
-            text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        }),
+        spelled(
+            "1 to 32 of a-z, 0-9 and `_`, and not end in `rule`, `reason` or `spiffe_id` as a word of its own",
+            "^(?!(.*_)?(rule|reason|spiffe_id)$)[a-z0-9_]{1,32}$",
+            32,
+            |text| {
+                // Else the mark of one instance would be what another one tells the access log.
+                let told = |end| text.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
+                !TOLD.into_iter().any(told)
+                    && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            },
+        ),
     );
     let controller = object.object(field!("controller", "Where trust bundles come from."), controller);
     let audiences = object
@@ -301,6 +309,8 @@ fn noted<T, E: std::fmt::Display>(
 /// Name used in every example of ours.
 pub const DEFAULT_CLUSTER: &str = "svidgate_controller";
 
+/// What an instance tells access logs, as ends of its filter state keys.
+const TOLD: [&str; 3] = ["rule", "reason", "spiffe_id"];
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 const CRYPTO: [(&str, Backend); 2] =
     [(Backend::Host.as_str(), Backend::Host), (Backend::Wasm.as_str(), Backend::Wasm)];

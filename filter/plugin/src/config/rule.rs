@@ -122,7 +122,8 @@ pub(super) fn read(object: &mut Object<'_>) -> Option<RuleText> {
     let preflight = object.default(
         field!(
             "cors_preflight",
-            "`judge`: a CORS preflight is judged as any `OPTIONS` request. `allow`: it passes."
+            "`judge`: a CORS preflight is judged as any `OPTIONS` request. `allow`: it passes, with whatever headers and \
+             body it has, to what answers it behind the guard, or to the service."
         ),
         "judge",
         kind::choice(&PREFLIGHTS),

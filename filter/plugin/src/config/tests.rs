@@ -82,6 +82,26 @@ fn a_missing_configuration_says_what_is_needed() {
 }
 
 #[test]
+fn no_name_makes_a_mark_of_what_another_instance_tells() {
+    for (name, count) in [
+        ("rule", 1),
+        ("edge_rule", 1),
+        ("spiffe_id", 1),
+        ("a_reason", 1),
+        ("rules", 0),
+        ("overrule", 0),
+        ("reason_a", 0),
+    ] {
+        let settings = json!({"name": name, "audiences": ["a"], "allowed_spiffe_ids": ["spiffe://a.test/x"]});
+        assert_eq!(
+            Config::parse(settings.to_string().as_bytes()).map_or_else(|e| e.iter().count(), |_| 0),
+            count,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_its_path() {
     let found = errors(&json!({
         "name": "Edge",

@@ -374,6 +374,23 @@ fn audit_lets_pass_and_gives_no_identity() {
 }
 
 #[test]
+fn p05_an_odd_spelling_of_host_or_path_does_not_get_by_a_rule_that_is_enforced_while_the_rest_is_audited() {
+    let mut enforced = rule("enforced", "/a/**", Requirement::Jwt(demands(&["web"])));
+    enforced.mode = Some(Mode::Enforce);
+    let rest = rule("rest", "/b", Requirement::Jwt(demands(&["web"])));
+    let judge = Judge::new(Settings { mode: Mode::Audit, ..settings(vec![enforced, rest]) });
+    let world = World::new();
+    assert_eq!(ask("/a/1").of(&judge, &world).1, "token_missing");
+    for path in ["/a/1;x", "/a;x/1", "/a%2f1", "/a/%2c", "//a/1", "/x/../a/1"] {
+        assert_eq!(ask(path).of(&judge, &world).1, "path_ambiguous", "{path}");
+    }
+    let odd_host = Ask { host: Some("a..b"), ..ask("/a/1") };
+    assert_eq!(odd_host.of(&judge, &world).1, "host_invalid");
+    assert_eq!(ask("/b").of(&judge, &world).1, "audited token_missing");
+    assert_eq!(ask("/c").of(&judge, &world).1, "audited no_rule");
+}
+
+#[test]
 fn fail_open_lets_pass_what_cannot_be_judged_never_a_token_found_false() {
     let rules = vec![rule("jwt", "/**", Requirement::Jwt(demands(&["web"])))];
     let open = Judge::new(Settings {

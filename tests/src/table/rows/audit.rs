@@ -30,7 +30,19 @@ pub(super) fn configs() -> Vec<Config> {
              "spiffe_ids": ["spiffe://example.org/client"]},
         ],
     });
-    vec![Config::new("audit", global).tls(Tls::PlainCa), Config::new("audit-rule", per_rule)]
+    let all = json!({
+        "audiences": ["backend.example.org"],
+        "mode": "audit",
+        "rules": [
+            {"name": "c-audit", "match": {"paths": ["/audit"]}, "require": "jwt",
+             "spiffe_ids": ["spiffe://example.org/client"]},
+        ],
+    });
+    vec![
+        Config::new("audit", global).tls(Tls::PlainCa),
+        Config::new("audit-rule", per_rule),
+        Config::new("audit-all", all),
+    ]
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -52,8 +64,17 @@ pub(super) fn rows() -> Vec<Row> {
             .header("x-svidgate-audit", "none")
             .expect(Expect::audited("a-audit", "token_missing").stripped(1)),
         get("p01_audit_no_rule", "audit", "/elsewhere").audited("none", "no_rule"),
-        get("p05_audit_an_ambiguous_path", "audit", "/audit/%2e%2e/x").audited("none", "path_ambiguous"),
-        at("p04_audit_a_bad_host").host("user@a.test").audited("none", "host_invalid"),
+        get("p05_audit_an_ambiguous_path", "audit-all", "/audit/%2e%2e/x").audited("none", "path_ambiguous"),
+        get("p04_audit_a_bad_host", "audit-all", "/audit")
+            .host("user@a.test")
+            .audited("none", "host_invalid"),
+        get("p05_an_ambiguous_path_may_be_that_of_a_rule_that_enforces", "audit", "/enforce;x")
+            .deny_unmatched("path_ambiguous"),
+        get("p05_any_ambiguous_path_is_refused_beside_a_rule_that_enforces", "audit", "/audit/%2e%2e/x")
+            .deny_unmatched("path_ambiguous"),
+        get("p04_a_bad_host_is_refused_beside_a_rule_that_enforces", "audit", "/enforce")
+            .host("a..b")
+            .deny_unmatched("host_invalid"),
         get("p10_audit_no_peer", "audit", "/mtls").audited("a-mtls", "peer_missing"),
         get("p10_audit_an_invalid_peer", "audit", "/mtls").peer(Peer::Two).audited("a-mtls", "peer_invalid"),
         get("p10_audit_a_good_peer", "audit", "/mtls").peer(Peer::Client).allow_as("a-mtls", ID),

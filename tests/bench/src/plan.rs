@@ -64,13 +64,14 @@ impl Plan {
         }
     }
 
-    /// What the targets are about, in less than two minutes.
+    /// What the targets are about, and what the guard costs, in about two minutes.
     pub fn quick() -> Self {
         let mut lanes = Vec::new();
         for algorithm in Algorithm::ALL {
             lanes.extend(lanes_of(Traffic::One(algorithm), &WARM_FILTERS));
             lanes.extend(lanes_of(Traffic::Fresh(algorithm), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
         }
+        lanes.extend(lanes_of(Traffic::One(Algorithm::Es256), &[Filter::SvidgateUnguarded]));
         Self { name: "quick", lanes, generations: 1, warm_up: 1, rounds: 6, seconds: 1, latency: None }
     }
 

@@ -74,7 +74,7 @@ fn form(whose: &str, path: &str, schema: &Schema) -> String {
             format!("list of: {}{most}", form(whose, path, item))
         }
         Schema::Map { key, value } => {
-            format!("object; names: {}; values: {}", form(whose, path, key), form(whose, path, value))
+            format!("object; each name: {}; each value: {}", form(whose, path, key), form(whose, path, value))
         }
         Schema::Object(_) => format!("[object](#{})", anchor(&format!("{whose}: {path}"))),
         Schema::Either(choices) => {
@@ -84,7 +84,11 @@ fn form(whose: &str, path: &str, schema: &Schema) -> String {
 }
 
 fn inner_path(path: &str, field: &FieldSchema) -> String {
-    let list = if matches!(field.schema, Schema::List { .. }) { "[]" } else { "" };
+    let list = match &field.schema {
+        Schema::List { .. } => "[]",
+        Schema::Map { value, .. } if matches!(**value, Schema::Object(_)) => ".NAME",
+        _ => "",
+    };
     if path.is_empty() { format!("{}{list}", field.name) } else { format!("{path}.{}{list}", field.name) }
 }
 

@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -144,21 +144,13 @@ impl<'a> Object<'a> {
         field: impl Into<Field>,
         key: impl Kind<K>,
         kind: impl Kind<T>,
-    ) -> Option<Option<std::collections::BTreeMap<K, T>>> {
+    ) -> Option<Option<BTreeMap<K, T>>> {
         let field = field.into();
         self.note(field, || {
             let map = Schema::Map { key: Box::new(key.schema()), value: Box::new(kind.schema()) };
             (Presence::Optional, map)
         });
-        let Some(value) = self.take(field.name) else { return Some(None) };
-        let Some(members) = value.as_object() else {
-            self.error(field.name, expected("an object", value));
-            return None;
-        };
-        if members.is_empty() {
-            self.error(field.name, "must have at least one member");
-            return None;
-        }
+        let Some(members) = self.members(field.name)? else { return Some(None) };
         let parsed: Vec<_> = members
             .iter()
             .map(|(name, value)| {
@@ -187,6 +179,56 @@ impl<'a> Object<'a> {
         let empty = Value::Object(Map::new());
         let value = self.take(field.name).unwrap_or(&empty);
         self.child(field.name, value, &build)
+    }
+
+    /// An object inside this one, read by `build`, that may be absent (or `null`). The outer `None` means that it was there
+    /// and wrong.
+    pub fn optional_object<T>(
+        &mut self,
+        field: impl Into<Field>,
+        build: impl Fn(&mut Object<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let field = field.into();
+        self.note(field, || (Presence::Optional, described(&build)));
+        match self.take(field.name) {
+            Some(value) => self.child(field.name, value, &build).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Objects that are named by the operator, at most `most`: every name is read by `key`, every object by `build`. An
+    /// empty one is a mistake, as with lists. Absent: `None` inside.
+    pub fn named<K: Ord, T>(
+        &mut self,
+        field: impl Into<Field>,
+        key: impl Kind<K>,
+        most: usize,
+        build: impl Fn(&mut Object<'_>) -> Option<T>,
+    ) -> Option<Option<BTreeMap<K, T>>> {
+        let field = field.into();
+        self.note(field, || {
+            let map = Schema::Map { key: Box::new(key.schema()), value: Box::new(described(&build)) };
+            (Presence::Optional, map)
+        });
+        let members = match self.members(field.name)? {
+            None => return Some(None),
+            Some(members) if members.len() > most => {
+                self.error(field.name, format!("must have at most {most} members, has {}", members.len()));
+                return None;
+            }
+            Some(members) => members,
+        };
+        let read: Vec<_> = members
+            .iter()
+            .map(|(name, value)| {
+                let path = join(field.name, &printable(name));
+                let name = key.parse(&Value::from(name.as_str()));
+                let name = name.map_err(|message| self.error(&path, message)).ok();
+                let value = self.child(&path, value, &build);
+                Some((name?, value?))
+            })
+            .collect();
+        read.into_iter().collect::<Option<_>>().map(Some)
     }
 
     /// An object inside this one that must be written, even when it is empty; `otherwise` says what an empty one means.
@@ -337,6 +379,19 @@ impl<'a> Object<'a> {
             .map(|(index, item)| read(self, &format!("{name}[{index}]"), item))
             .collect();
         read.into_iter().collect::<Option<Vec<_>>>().map(Some)
+    }
+
+    fn members(&mut self, name: &'static str) -> Option<Option<&'a Map<String, Value>>> {
+        let Some(value) = self.take(name) else { return Some(None) };
+        let Some(members) = value.as_object() else {
+            self.error(name, expected("an object", value));
+            return None;
+        };
+        if members.is_empty() {
+            self.error(name, "must have at least one member");
+            return None;
+        }
+        Some(Some(members))
     }
 
     fn take(&mut self, name: &'static str) -> Option<&'a Value> {

@@ -268,3 +268,36 @@ fn what_is_read_is_described() {
         })
     );
 }
+
+#[test]
+fn named_objects_report_the_path_of_each_and_their_number() {
+    let build = |object: &mut Object<'_>| {
+        let named = object.named("secrets", kind::text(), 2, |object| object.required("path", kind::text()));
+        let one = object.optional_object("one", |object| object.required("path", kind::text()));
+        Some((named?, one?))
+    };
+    let good = json!({"secrets": {"b": {"path": "x"}, "a": {"path": "y"}}});
+    let (named, one) = read(&good, build).unwrap();
+    assert_eq!(
+        named.unwrap().into_iter().collect::<Vec<_>>(),
+        [("a".into(), "y".into()), ("b".into(), "x".into())]
+    );
+    assert_eq!(one, None);
+    assert_eq!(
+        read(&json!({"secrets": null, "one": {"path": "z"}}), build).unwrap(),
+        (None, Some("z".to_owned()))
+    );
+    let bad = json!({"secrets": {"a": {}, "b": {"path": "", "paht": "x"}}, "one": {}});
+    let errors = read(&bad, build).unwrap_err().to_string();
+    assert_eq!(
+        errors,
+        "secrets.a.path: is required\nsecrets.b.path: must not be empty\n\
+         secrets.b.paht: unknown field; did you mean `path`?\none.path: is required"
+    );
+    let three = json!({"secrets": {"a": {}, "b": {}, "c": {}}});
+    assert_eq!(read(&three, build).unwrap_err().to_string(), "secrets: must have at most 2 members, has 3");
+    assert_eq!(
+        read(&json!({"secrets": {}}), build).unwrap_err().to_string(),
+        "secrets: must have at least one member"
+    );
+}

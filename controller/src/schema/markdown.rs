@@ -74,7 +74,7 @@ fn form(whose: &str, path: &str, schema: &Schema) -> String {
             format!("list of: {}{most}", form(whose, path, item))
         }
         Schema::Map { key, value } => {
-            format!("object; each name: {}; each value: {}", form(whose, path, key), form(whose, path, value))
+            format!("object; names: {}; values: {}", form(whose, path, key), form(whose, path, value))
         }
         Schema::Object(_) => format!("[object](#{})", anchor(&format!("{whose}: {path}"))),
         Schema::Either(choices) => {

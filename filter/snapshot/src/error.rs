@@ -50,6 +50,14 @@ pub enum SnapshotError {
         /// Actual size in bytes.
         actual: usize,
     },
+    /// More bytes of sealed credentials than their share of a snapshot.
+    #[error("the credentials have {actual} bytes, more than the limit of {limit}")]
+    CredentialsTooLarge {
+        /// Configured limit in bytes.
+        limit: usize,
+        /// Actual size in bytes.
+        actual: usize,
+    },
 }
 
 impl SnapshotError {
@@ -64,11 +72,12 @@ impl SnapshotError {
             Self::TooManyTrustDomains { .. } => "too_many_trust_domains",
             Self::TooManyRevocations { .. } => "too_many_revocations",
             Self::RevocationsTooLarge { .. } => "revocations_too_large",
+            Self::CredentialsTooLarge { .. } => "credentials_too_large",
         }
     }
 
     /// Every value that [`Self::label`] can return.
-    pub const LABELS: [&str; 7] = [
+    pub const LABELS: [&str; 8] = [
         "too_large",
         "unknown_format",
         "malformed",
@@ -76,5 +85,6 @@ impl SnapshotError {
         "too_many_trust_domains",
         "too_many_revocations",
         "revocations_too_large",
+        "credentials_too_large",
     ];
 }

@@ -8,11 +8,12 @@
 //! Validated here: size, format, shape (unknown and duplicate members are refused), trust domain names, number
 //! of trust domains, revision against content. **Not** validated here: the keys (see `svidgate_jwt_svid::Bundle`),
 //! the revocations until they are asked for ([`Snapshot::revocations`], so that a worker reads them only when they
-//! changed), and who sent it (that is the transport's: a Unix domain socket that only the controller can serve).
+//! changed), the credentials until they are opened ([`SealedCredentials::open`]), and who sent it (that is the transport's: a Unix domain socket that only the controller can serve).
 
 #![forbid(unsafe_code)]
 #![deny(clippy::arithmetic_side_effects)]
 
+mod credentials;
 mod error;
 mod etag;
 pub mod http;
@@ -23,6 +24,11 @@ mod revocations;
 mod snapshot;
 mod unique_map;
 
+pub use credentials::{
+    CREDENTIALS_FORMAT, Credential, CredentialError, CredentialKey, CredentialKind, Credentials, KeyError,
+    MAX_CREDENTIAL_BYTES, MAX_CREDENTIAL_NAME, MAX_CREDENTIALS, NONCE_BYTES, SealedCredentials,
+    is_credential_name,
+};
 pub use error::SnapshotError;
 pub use etag::ETag;
 pub use limits::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS};
@@ -31,7 +37,7 @@ pub use revision::Revision;
 pub use revocations::{
     MAX_REVOKED_ID_BYTES, MAX_TIME, RevocationCounts, RevocationError, Revocations, Revoked,
 };
-pub use snapshot::{FORMAT, Observed, Snapshot, TrustBundle};
+pub use snapshot::{FORMAT, Observed, Snapshot, TrustBundle, with_credentials};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use svidgate_jwt_svid::TrustDomain;
 
+use crate::credentials::SealedCredentials;
 use crate::error::SnapshotError;
 use crate::snapshot::{Observed, Snapshot};
 
@@ -14,6 +15,8 @@ pub struct Merged {
     pub kept: Vec<TrustDomain>,
     /// Whether the received list of revocations was older than the held one and therefore not taken.
     pub kept_revocations: bool,
+    /// Whether the received credentials were older than the held ones and therefore not taken.
+    pub kept_credentials: bool,
 }
 
 impl Snapshot {
@@ -35,11 +38,15 @@ impl Snapshot {
     /// ends only by a later list: an empty one, told by a controller that has the setting. To keep too much
     /// refuses a token, to keep too little admits one.
     ///
+    /// The credentials are one part as well, by the time at which they last changed. A snapshot without that section comes
+    /// from a controller that does not know what credentials are, and changes nothing. The caller opens both before:
+    /// their times are believed here.
+    ///
     /// # Errors
     /// [`SnapshotError::Malformed`] when the merged content cannot be written as JSON.
     pub fn merge(self, received: Snapshot) -> Result<Merged, SnapshotError> {
-        let (mut held, held_revoked, held_observed) = self.into_parts();
-        let (received, received_revoked, received_observed) = received.into_parts();
+        let (mut held, held_revoked, held_observed, held_credentials) = self.into_parts();
+        let (received, received_revoked, received_observed, received_credentials) = received.into_parts();
         let mut trust = BTreeMap::new();
         let mut domains = BTreeMap::new();
         let mut kept = Vec::new();
@@ -77,25 +84,29 @@ impl Snapshot {
             (held_revoked, held_observed.revoked)
         };
         let kept_revocations = !takes_list && received_observed.revoked.is_some();
-        let snapshot = Self::assemble(trust, list, Observed { at, domains, revoked })?;
-        Ok(Merged { snapshot, kept, kept_revocations })
+        let was_received = received_credentials.is_some();
+        let changed_at =
+            |section: &Option<SealedCredentials>| section.as_ref().map(SealedCredentials::changed_at);
+        // No section is older than any.
+        let takes_credentials = changed_at(&received_credentials) >= changed_at(&held_credentials);
+        let credentials = if takes_credentials { received_credentials } else { held_credentials };
+        let snapshot = Self::assemble(trust, list, Observed { at, domains, revoked })?.carrying(credentials);
+        Ok(Merged { snapshot, kept, kept_revocations, kept_credentials: was_received && !takes_credentials })
     }
 
     /// This snapshot, with the revocations of `held` as of `at` (Unix milliseconds) if it says nothing of its own: for
-    /// a reader that must give up the held state's times, as they lie in the future, but not its revocations.
+    /// a reader that must give up the held state's times, as they lie in the future, but not its revocations. Its
+    /// credentials are given up with it: without them requests are refused, and the next answer brings them.
     ///
     /// # Errors
     /// [`SnapshotError::Malformed`] when the content cannot be written as JSON.
     pub fn or_revocations_of(self, held: Snapshot, at: u64) -> Result<Snapshot, SnapshotError> {
-        let (_, list, held_observed) = held.into_parts();
+        let (_, list, held_observed, _) = held.into_parts();
         if self.observed().revoked.is_some() || held_observed.revoked.is_none() {
             return Ok(self);
         }
-        let (trust, _, observed) = self.into_parts();
-        Self::assemble(
-            trust,
-            list,
-            Observed { revoked: held_observed.revoked.map(|held| held.min(at)), ..observed },
-        )
+        let (trust, _, observed, credentials) = self.into_parts();
+        let observed = Observed { revoked: held_observed.revoked.map(|held| held.min(at)), ..observed };
+        Ok(Self::assemble(trust, list, observed)?.carrying(credentials))
     }
 }

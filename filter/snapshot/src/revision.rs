@@ -9,14 +9,7 @@ pub struct Revision(String);
 
 impl Revision {
     pub(crate) fn of(content: &[u8]) -> Self {
-        let digest = Sha256::digest(content);
-        let mut hex = String::with_capacity(HEX_LEN);
-        for byte in digest {
-            for nibble in [byte >> 4, byte & 0xf] {
-                hex.extend(char::from_digit(u32::from(nibble), 16));
-            }
-        }
-        Self(hex)
+        Self(hex(Sha256::digest(content).iter()))
     }
 
     /// Reads 64 lower-case hex digits; anything else is `None`.
@@ -43,6 +36,14 @@ impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+    bytes
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
+        .collect()
 }
 
 const HEX_LEN: usize = 64;

@@ -1,10 +1,12 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use svidgate_jwt_svid::TrustDomain;
 
+use crate::credentials::SealedCredentials;
 use crate::error::SnapshotError;
 use crate::etag::ETag;
 use crate::limits::Limits;
@@ -24,6 +26,9 @@ pub struct Snapshot {
     /// JSON text of the revocations; none when nothing is revoked.
     revoked: Option<Box<RawValue>>,
     content: Box<RawValue>,
+    credentials: Option<SealedCredentials>,
+    /// Whether there are credentials of which nothing can be made, such as those of a format to come.
+    has_odd_credentials: bool,
 }
 
 /// When the sources were last known to stand behind the state (checklist P12): Unix times in milliseconds.
@@ -131,7 +136,21 @@ impl Snapshot {
             .collect();
         let content = to_raw(&ContentOut { trust: &trust, revoked: revoked.as_deref() })?;
         let revision = Revision::of(content.get().as_bytes());
-        Ok(Self { revision, observed: Observed { domains, ..observed }, trust, revoked, content })
+        Ok(Self {
+            revision,
+            observed: Observed { domains, ..observed },
+            trust,
+            revoked,
+            content,
+            credentials: None,
+            has_odd_credentials: false,
+        })
+    }
+
+    /// This snapshot with these credentials, or with none.
+    #[must_use]
+    pub fn carrying(self, credentials: Option<SealedCredentials>) -> Self {
+        Self { credentials, has_odd_credentials: false, ..self }
     }
 
     /// Reads what [`Self::encode`] wrote.
@@ -139,12 +158,13 @@ impl Snapshot {
     /// # Errors
     /// Any [`SnapshotError`]; nothing of a refused snapshot may be used.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, SnapshotError> {
-        check_size(bytes.len(), limits)?;
+        check_size(bytes.len().saturating_sub(limits.max_credentials_bytes).saturating_sub(MEMBER), limits)?;
         let format: FormatOnly = serde_json::from_slice(bytes).map_err(malformed)?;
         if format.format != FORMAT {
             return Err(SnapshotError::UnknownFormat { known: FORMAT, actual: format.format });
         }
-        let envelope: Envelope = serde_json::from_slice(bytes).map_err(malformed)?;
+        let envelope: Envelope<'_> = serde_json::from_slice(bytes).map_err(malformed)?;
+        check_size(bytes.len().saturating_sub(size_of_credentials(envelope.credentials.as_deref())), limits)?;
         let revision = Revision::of(envelope.content.get().as_bytes());
         if revision.as_str() != envelope.revision {
             return Err(SnapshotError::RevisionMismatch);
@@ -160,31 +180,41 @@ impl Snapshot {
                 return Err(SnapshotError::Malformed("revoked is there without its time".to_owned()));
             }
         }
+        // The section has a format of its own: what cannot be read in it does not hold back trust.
+        let credentials = envelope.credentials.map(|text| SealedCredentials::parse(&text, limits));
         Ok(Self {
             revision,
             observed: envelope.observed,
             trust: content.trust,
             revoked: content.revoked,
             content: envelope.content,
+            has_odd_credentials: matches!(credentials, Some(Err(_))),
+            credentials: credentials.and_then(Result::ok),
         })
     }
 
     /// The bytes that travel and rest in shared data.
     ///
     /// # Errors
-    /// [`SnapshotError::TooLarge`], [`SnapshotError::TooManyTrustDomains`], [`SnapshotError::RevocationsTooLarge`]:
-    /// nobody would accept it.
+    /// [`SnapshotError::TooLarge`], [`SnapshotError::TooManyTrustDomains`], [`SnapshotError::RevocationsTooLarge`],
+    /// [`SnapshotError::CredentialsTooLarge`]: nobody would accept it.
     pub fn encode(&self, limits: &Limits) -> Result<Vec<u8>, SnapshotError> {
         check_domains(self.trust.len(), limits)?;
         check_revocations(self.revoked.as_ref().map_or(0, |revoked| revoked.get().len()), limits)?;
+        let credentials = self.credentials.as_ref().map(SealedCredentials::as_str);
+        let (limit, actual) = (limits.max_credentials_bytes, credentials.map_or(0, str::len));
+        if actual > limit {
+            return Err(SnapshotError::CredentialsTooLarge { limit, actual });
+        }
         let envelope = EnvelopeOut {
             format: FORMAT,
             revision: self.revision.as_str(),
             observed: &self.observed,
             content: &self.content,
+            credentials,
         };
         let bytes = serde_json::to_vec(&envelope).map_err(malformed)?;
-        check_size(bytes.len(), limits)?;
+        check_size(bytes.len().saturating_sub(size_of_credentials(credentials)), limits)?;
         Ok(bytes)
     }
 
@@ -226,24 +256,57 @@ impl Snapshot {
         self.revoked.as_ref().map(|list| list.get()) == other.revoked.as_ref().map(|list| list.get())
     }
 
+    /// The sealed credentials; `None` from a controller that says nothing of them, which is not the same as none.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&SealedCredentials> {
+        self.credentials.as_ref()
+    }
+
+    /// Whether there are credentials of which this version can make nothing. They are left out when it is written again.
+    #[must_use]
+    pub fn has_odd_credentials(&self) -> bool {
+        self.has_odd_credentials
+    }
+
     /// Entity tag for `etag` and `if-none-match`.
     #[must_use]
     pub fn etag(&self) -> ETag {
-        ETag { revision: self.revision.clone(), observed_at: self.observed.at }
+        let credentials = self.credentials.as_ref().map(|section| section.revision().clone());
+        ETag { revision: self.revision.clone(), observed_at: self.observed.at, credentials }
     }
 
     /// The latest moment that it claims to know of, Unix time in milliseconds. One that lies in the future pins
     /// the state against every later update, so a reader with a clock refuses it.
     #[must_use]
     pub fn latest_observation(&self) -> u64 {
-        let times = self.observed.domains.values().copied().chain(self.observed.revoked);
+        let credentials = self.credentials.as_ref().map(SealedCredentials::changed_at);
+        let times = self.observed.domains.values().copied().chain(self.observed.revoked).chain(credentials);
         times.fold(self.observed.at, u64::max)
     }
 
-    pub(crate) fn into_parts(self) -> (BTreeMap<TrustDomain, TrustBundle>, Option<Box<RawValue>>, Observed) {
-        (self.trust, self.revoked, self.observed)
+    pub(crate) fn into_parts(self) -> Parts {
+        (self.trust, self.revoked, self.observed, self.credentials)
     }
 }
+
+type Parts = (BTreeMap<TrustDomain, TrustBundle>, Option<Box<RawValue>>, Observed, Option<SealedCredentials>);
+
+/// The bytes of a snapshot that [`Snapshot::encode`] wrote without credentials, with these in addition: the same as if it
+/// had carried them, without reading it. A server shares one text between all subscribers.
+#[must_use]
+pub fn with_credentials(encoded: &[u8], credentials: &SealedCredentials) -> Vec<u8> {
+    let open = encoded.strip_suffix(b"}").unwrap_or(encoded);
+    // A JWE has no character that JSON escapes.
+    [open, br#","credentials":""#, credentials.as_str().as_bytes(), br#""}"#].concat()
+}
+
+/// What the section adds to the encoded size, at most.
+fn size_of_credentials(text: Option<&str>) -> usize {
+    text.map_or(0, |text| text.len().saturating_add(MEMBER))
+}
+
+/// What stands around the section.
+const MEMBER: usize = r#","credentials":"""#.len();
 
 #[derive(Deserialize)]
 struct FormatOnly {
@@ -252,12 +315,14 @@ struct FormatOnly {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Envelope {
+struct Envelope<'a> {
     #[serde(rename = "format")]
     _format: u64,
     revision: String,
     observed: Observed,
     content: Box<RawValue>,
+    #[serde(borrow, default, deserialize_with = "unique_map::some")]
+    credentials: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -266,6 +331,8 @@ struct EnvelopeOut<'a> {
     revision: &'a str,
     observed: &'a Observed,
     content: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credentials: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -273,8 +340,7 @@ struct EnvelopeOut<'a> {
 struct ContentIn {
     #[serde(deserialize_with = "unique_map::deserialize")]
     trust: BTreeMap<TrustDomain, TrustBundle>,
-    // Not `null` for none: there is one spelling of each state.
-    #[serde(default, deserialize_with = "some")]
+    #[serde(default, deserialize_with = "unique_map::some")]
     revoked: Option<Box<RawValue>>,
 }
 
@@ -284,10 +350,6 @@ struct ContentOut<'a> {
     trust: &'a BTreeMap<TrustDomain, TrustBundle>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked: Option<&'a RawValue>,
-}
-
-fn some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
-    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// JSON with the members of every object in sorted order, whichever map `serde_json` was built with.

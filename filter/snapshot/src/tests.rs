@@ -160,6 +160,7 @@ fn every_error_has_a_label_of_the_closed_set() {
         SnapshotError::TooManyTrustDomains { limit: 1, actual: 2 },
         SnapshotError::TooManyRevocations { limit: 1, actual: 2 },
         SnapshotError::RevocationsTooLarge { limit: 1, actual: 2 },
+        SnapshotError::CredentialsTooLarge { limit: 1, actual: 2 },
     ];
     assert_eq!(errors.each_ref().map(SnapshotError::label), SnapshotError::LABELS);
 }
@@ -210,6 +211,8 @@ fn merging_the_same_content_moves_only_the_times() {
 fn etags_round_trip_and_foreign_ones_are_not_understood() {
     let etag = snapshot(12, &[]).etag();
     assert_eq!(ETag::parse(&etag.to_string()), Some(etag.clone()));
+    let with_credentials = ETag { credentials: Revision::parse(&"0".repeat(64)), ..etag.clone() };
+    assert_eq!(ETag::parse(&with_credentials.to_string()), Some(with_credentials));
     let revision = etag.revision;
     for text in [
         "",
@@ -219,6 +222,9 @@ fn etags_round_trip_and_foreign_ones_are_not_understood() {
         &revision.to_string(),
         &format!("\"{revision}\""),
         &format!("\"{revision}.+1\""),
+        &format!("\"{revision}.1.\""),
+        &format!("\"{revision}.1.x\""),
+        &format!("\"{revision}.1.{revision}.\""),
     ] {
         assert_eq!(ETag::parse(text), None, "{text}");
     }

@@ -21,7 +21,8 @@ use crate::error::{Error, Fault, SourceError};
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::settings::{RetrySettings, Settings};
-use crate::tls::{self, ClientIdentity};
+use crate::source::Identity;
+use crate::tls;
 use crate::transport::{Answer, Exchange, Transport};
 
 /// A client of one Vault. Clones share connections, circuit breaker and metrics.
@@ -134,7 +135,7 @@ impl Client {
     }
 
     /// The same client on new connections, with the TLS files as they are now.
-    pub(crate) async fn reconnected(&self, identity: Option<&ClientIdentity>) -> Result<Self, SourceError> {
+    pub(crate) async fn reconnected(&self, identity: Option<&Identity>) -> Result<Self, SourceError> {
         if self.shared.fixed {
             return Ok(self.clone());
         }
@@ -328,7 +329,7 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
-async fn connect(settings: &Settings, identity: Option<&ClientIdentity>) -> Result<Transport, SourceError> {
+async fn connect(settings: &Settings, identity: Option<&Identity>) -> Result<Transport, SourceError> {
     let tls = match settings.address.scheme() {
         "https" => Some(tls::config(&settings.tls, identity).await?),
         _ if identity.is_some() => {

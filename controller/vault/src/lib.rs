@@ -32,12 +32,12 @@ pub use client::Client;
 pub use clock::{Clock, Life, Moment, SharedClock, SystemClock};
 pub use error::{ConnectFault, Error, Fault, Reason, SourceError};
 pub use lifecycle::{
-    AtShutdown, Credential, CredentialStatus, Key, NameTaken, Spec, Status, Timing, TokenStatus, Vault,
+    AtShutdown, Credential, CredentialStatus, Hold, Key, NameTaken, Spec, Status, Timing, TokenStatus, Vault,
 };
 pub use login::{LoggedIn, Login, Method};
 pub use metrics::Metrics;
 pub use operation::Operation;
 pub use secret::Secrets;
 pub use settings::{AddressError, RetrySettings, Settings, TlsSettings};
-pub use source::{Fixed, FromFile, FromFn, SecretSource};
+pub use source::{Fixed, FromFile, FromFn, Identity, IdentitySource, SecretSource};
 pub use transport::Exchange;

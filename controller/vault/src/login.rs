@@ -12,8 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::client::Client;
 use crate::error::{Error, Fault, SourceError};
 use crate::operation::Operation;
-use crate::source::{SecretSource, read_file};
-use crate::tls::ClientIdentity;
+use crate::source::{Identity, IdentitySource, SecretSource, read_file};
 
 /// A way to log in.
 #[derive(Clone)]
@@ -58,6 +57,13 @@ pub enum Method {
         /// PKCS #8, PKCS #1 or SEC1, PEM.
         key: PathBuf,
     },
+    /// As [`Method::Cert`], with a certificate that does not lie in files, such as an X.509-SVID of the Workload API.
+    CertFrom {
+        /// Role in Vault; any that matches without it.
+        role: Option<String>,
+        /// Gives a certificate that is valid now.
+        identity: Arc<dyn IdentitySource>,
+    },
     /// A token that somebody else made. It is renewed, never revoked; a new one is taken when the source has it.
     Token {
         /// Where it is.
@@ -75,7 +81,7 @@ pub(crate) struct Prepared {
 pub(crate) type Print = [u8; 32];
 
 enum How {
-    Post { path: String, content: Content, identity: Option<ClientIdentity> },
+    Post { path: String, content: Content, identity: Option<Identity> },
     Token(SecretString),
 }
 
@@ -126,6 +132,11 @@ impl Login {
         matches!(self.method, Method::Token { .. })
     }
 
+    /// Whether every call goes over a connection that is bound to what the login took.
+    pub(crate) const fn binds_its_connection(&self) -> bool {
+        matches!(self.method, Method::Cert { .. } | Method::CertFrom { .. })
+    }
+
     /// Reads what the method needs.
     pub(crate) async fn prepare(&self) -> Result<Prepared, SourceError> {
         let mut identity = None;
@@ -149,7 +160,11 @@ impl Login {
             Method::Cert { role, certificate, key } => {
                 content.name.clone_from(role);
                 let (certificate, key) = (read_file(certificate).await?, read_file(key).await?);
-                identity = Some(ClientIdentity { certificate, key });
+                identity = Some(Identity { certificate, key });
+            }
+            Method::CertFrom { role, identity: source } => {
+                content.name.clone_from(role);
+                identity = Some(source.identity().await?);
             }
             Method::Token { token } => {
                 let token = token.secret().await?;
@@ -167,7 +182,7 @@ impl Login {
             Method::Kubernetes { .. } => "kubernetes",
             Method::Jwt { .. } => "jwt",
             Method::AppRole { .. } => "approle",
-            Method::Cert { .. } => "cert",
+            Method::Cert { .. } | Method::CertFrom { .. } => "cert",
             Method::Token { .. } => "token",
         };
         self.mount.as_deref().map_or(usual, |mount| mount.trim_matches('/'))
@@ -206,7 +221,7 @@ fn seconds(seconds: u64) -> Option<Duration> {
     (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
-fn print(content: &Content, identity: Option<&ClientIdentity>) -> Print {
+fn print(content: &Content, identity: Option<&Identity>) -> Print {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update(part.len().to_be_bytes());
@@ -236,6 +251,7 @@ impl fmt::Debug for Login {
             Method::Jwt { token, .. } => ("jwt", token.describe()),
             Method::AppRole { role_id, .. } => ("approle", role_id.describe()),
             Method::Cert { certificate, .. } => ("cert", certificate.display().to_string()),
+            Method::CertFrom { identity, .. } => ("cert", identity.describe()),
             Method::Token { token } => ("token", token.describe()),
         };
         write!(f, "Login({name} at auth/{} with {source})", self.mount())

@@ -56,6 +56,17 @@ impl Secrets {
     }
 }
 
+impl<'n> FromIterator<(&'n str, SecretString)> for Secrets {
+    /// From texts, for secrets that do not come from Vault.
+    fn from_iter<I: IntoIterator<Item = (&'n str, SecretString)>>(texts: I) -> Self {
+        let mut secrets = Self::default();
+        for (name, text) in texts {
+            secrets.insert(name, &text);
+        }
+        secrets
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()

@@ -94,6 +94,29 @@ impl<F> fmt::Debug for FromFn<F> {
     }
 }
 
+/// A client's certificate chain and its key, PEM, wiped when dropped.
+pub struct Identity {
+    /// The certificate, then its intermediates.
+    pub certificate: Zeroizing<Vec<u8>>,
+    /// PKCS #8, PKCS #1 or SEC1.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// Gives a client certificate whenever one is needed, such as the X.509-SVID of now.
+pub trait IdentitySource: Send + Sync {
+    /// The certificate as it is now.
+    fn identity(&self) -> BoxFuture<'_, Result<Identity, SourceError>>;
+
+    /// Names it for logs.
+    fn describe(&self) -> String;
+}
+
 /// A file with a bound on its size, in memory that is wiped.
 pub(crate) async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError> {
     let bad = |e: std::io::Error| SourceError::new(format!("{}: {e}", path.display()));

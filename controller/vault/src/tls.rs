@@ -6,22 +6,15 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
-use zeroize::Zeroizing;
 
 use crate::error::SourceError;
 use crate::settings::TlsSettings;
-use crate::source::read_file;
-
-/// A client's certificate chain and key, PEM.
-pub(crate) struct ClientIdentity {
-    pub(crate) certificate: Zeroizing<Vec<u8>>,
-    pub(crate) key: Zeroizing<Vec<u8>>,
-}
+use crate::source::{Identity, read_file};
 
 /// What the files hold now.
 pub(crate) async fn config(
     settings: &TlsSettings,
-    identity: Option<&ClientIdentity>,
+    identity: Option<&Identity>,
 ) -> Result<ClientConfig, SourceError> {
     let roots = match &settings.ca_file {
         Some(path) => roots_of(path, &read_file(path).await?)?,

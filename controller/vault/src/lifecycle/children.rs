@@ -3,6 +3,8 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::credential::Credential;
+
 /// Which token each credential in force hangs on. A token may go when none hangs on it (checklist H7).
 #[derive(Debug, Default)]
 pub(crate) struct Children {
@@ -20,6 +22,11 @@ impl Children {
         };
         drop(generations);
         self.changed.send_replace(());
+    }
+
+    /// The name of a credential that was replaced; no credential in force has one like it.
+    pub(crate) fn replaced(credential: &Credential) -> String {
+        format!("{}\0{}", credential.name(), credential.revision())
     }
 
     /// Until nothing hangs on `generation` or an earlier one.

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::holds::{Hold, Holds};
 use crate::clock::{Life, Moment, SharedClock};
 use crate::secret::Secrets;
 
@@ -68,6 +69,7 @@ pub struct Credential {
     pub(crate) secrets: Secrets,
     pub(crate) ends: Ends,
     pub(crate) clock: SharedClock,
+    pub(crate) holds: Holds,
 }
 
 impl Credential {
@@ -99,6 +101,13 @@ impl Credential {
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.ends.remaining()
+    }
+
+    /// Asks that it be kept alive in Vault for as long as the answer lives, also after it was replaced. Without it, what was
+    /// replaced is revoked after the grace period.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.holds.hold()
     }
 
     /// When it ends by the wall clock, as of now; `None` without an end.

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use super::alarm::{Alarm, Woke};
 use super::children::Children;
 use super::credential::{Credential, Ends, LiveLife};
-use super::retire;
+use super::holds::Holds;
+use super::retire::{self, Replaced};
 use super::session::{Session, pause_after};
 use super::spec::{Fetched, Found, Next, Spec};
 use super::status::Board;
@@ -261,8 +262,11 @@ impl Keeper {
             secrets: found.secrets,
             ends: ends.clone(),
             clock: self.clock.clone(),
+            holds: Holds::new(),
         });
         self.metrics.watch_expiry(&self.name, move || ends.remaining());
+        // The old one first, so that its token does not look unused in between.
+        self.let_live_with_its_token(state, session);
         self.published.send_replace(Some(credential.clone()));
         self.children.hangs_on(&self.name, found.lease.as_ref().map(|_| session.generation));
         tracing::info!(credential = self.name, revision = state.revision, "a credential is in force");
@@ -271,8 +275,22 @@ impl Keeper {
             && let Some(lease) = old.lease
             && old.session.generation == session.generation
         {
-            // With another token it goes when that one is revoked.
-            self.tasks.spawn(retire::lease(old.session, lease, self.timing, self.stop.clone()));
+            let Held { credential, session, announced, .. } = old;
+            let old = Replaced { credential, session, lease, announced };
+            self.tasks.spawn(retire::lease(old, self.timing, self.stop.clone()));
+        }
+    }
+
+    /// What goes with another token ends when that is revoked; so that one waits for those who hold it.
+    fn let_live_with_its_token(&self, state: &State, session: &Session) {
+        if let Some(old) = &state.held
+            && old.lease.is_some()
+            && old.session.generation != session.generation
+            && old.credential.holds.any()
+        {
+            self.children.hangs_on(&Children::replaced(&old.credential), Some(old.session.generation));
+            let (children, stop) = (self.children.clone(), self.stop.clone());
+            self.tasks.spawn(retire::with_its_token(old.credential.clone(), children, stop));
         }
     }
 

@@ -6,6 +6,7 @@
 mod alarm;
 mod children;
 mod credential;
+mod holds;
 mod keeper;
 mod retire;
 mod session;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use credential::Credential;
+pub use holds::Hold;
 pub use spec::{Key, Spec};
 pub use status::{CredentialStatus, Status, TokenStatus};
 pub use timing::{AtShutdown, Timing};

@@ -1,14 +1,17 @@
 //! The end of what was replaced: after a grace period, so that its users can change over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::children::Children;
+use super::credential::Credential;
 use super::session::Session;
 use super::timing::{AtShutdown, Timing};
 use crate::api::Lease;
+use crate::clock::{Life, Moment};
 use crate::settings::RetrySettings;
 
 /// Revokes a token that another one has replaced, once no credential in force hangs on it, and the grace period is over.
@@ -50,10 +53,25 @@ pub(super) async fn revoke_token(session: &Session) {
     }
 }
 
-/// Revokes a lease that another one under the same token has replaced, after the grace period.
-pub(super) async fn lease(session: Arc<Session>, lease: Lease, timing: Timing, stop: CancellationToken) {
+/// What another credential has replaced.
+pub(super) struct Replaced {
+    pub(super) credential: Arc<Credential>,
+    pub(super) session: Arc<Session>,
+    pub(super) lease: Lease,
+    pub(super) announced: Duration,
+}
+
+/// Revokes the lease of a credential that another one under the same token has replaced: when nobody holds it any more
+/// and the grace period is over.
+pub(super) async fn lease(old: Replaced, timing: Timing, stop: CancellationToken) {
+    let Replaced { credential, session, lease, announced } = old;
+    let unused = async {
+        credential.holds.released().await;
+        sleep(timing.grace).await;
+    };
     tokio::select! {
-        () = sleep(timing.grace) => {}
+        () = unused => {}
+        () = stay_alive(&credential, &session, &lease, announced, timing) => return,
         () = stop.cancelled() => {
             // Ours goes with its token.
             if timing.at_shutdown == AtShutdown::Leave || session.ours {
@@ -62,6 +80,48 @@ pub(super) async fn lease(session: Arc<Session>, lease: Lease, timing: Timing, s
         }
     }
     revoke_lease(&session, &lease).await;
+}
+
+/// Renews what is still in use, for as long as that makes it live longer; returns when it has ended.
+async fn stay_alive(
+    credential: &Credential,
+    session: &Session,
+    lease: &Lease,
+    announced: Duration,
+    timing: Timing,
+) {
+    let mut renewable = lease.renewable;
+    while let Some(left) = credential.ends.remaining().filter(|left| !left.is_zero()) {
+        if !renewable {
+            sleep(left).await;
+            continue;
+        }
+        sleep(timing.due_in(left).min(left)).await;
+        let left = credential.ends.own.remaining().unwrap_or_default();
+        let begun = Moment::now(&**session.client.clock());
+        match session.client.renew_lease(&lease.id, announced).await {
+            Ok(renewed) => {
+                credential.ends.own.set(Life::new(begun, renewed.lasts));
+                renewable = renewed.renewable && Timing::extended(announced, left, renewed.lasts);
+            }
+            Err(error) => renewable = error.is_transient(),
+        }
+    }
+}
+
+/// Lets a token that was replaced live on while somebody holds a credential that hangs on it: until `children` is told.
+pub(super) async fn with_its_token(
+    credential: Arc<Credential>,
+    children: Arc<Children>,
+    stop: CancellationToken,
+) {
+    let name = Children::replaced(&credential);
+    let left = credential.ends.remaining().unwrap_or(Duration::MAX);
+    tokio::select! {
+        _ = timeout(left, credential.holds.released()) => {}
+        () = stop.cancelled() => {}
+    }
+    children.hangs_on(&name, None);
 }
 
 pub(super) async fn revoke_lease(session: &Session, lease: &Lease) {

@@ -198,6 +198,9 @@ impl TokenKeeper {
                         }
                         return Over::Exhausted;
                     }
+                    if self.is_bound_to_what_was(session).await {
+                        return Over::Exhausted;
+                    }
                     let renewed = tokio::select! {
                         () = self.stop.cancelled() => return Over::Stopped,
                         renewed = self.renew(session, announced, left) => renewed,
@@ -221,6 +224,18 @@ impl TokenKeeper {
                     due = Some(Instant::now() + pause.min(end));
                 }
             }
+        }
+    }
+
+    /// Whether the token is used with a client certificate that has been replaced meanwhile: that one will end, and Vault
+    /// renews a token only for the certificate that it was made for.
+    async fn is_bound_to_what_was(&self, session: &Session) -> bool {
+        if !self.login.binds_its_connection() {
+            return false;
+        }
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            prepared = self.prepare() => prepared.is_ok_and(|now| now.print != session.print),
         }
     }
 

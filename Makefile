@@ -43,7 +43,7 @@ e2e: need-go setup spire plugin plugin-test-hooks ## End-to-end tests with a rea
 .PHONY: lint
 lint: setup ## Formatting, clippy for the host and for wasm, licences and sources of dependencies
 	cargo fmt --all --check
-	cargo clippy $(WORKSPACE) --all-targets --features svidgate-tests/spire,svidgate-differential/spire -- -D warnings
+	cargo clippy $(WORKSPACE) --all-targets --features svidgate-tests/spire,svidgate-vault-tests/real,svidgate-differential/spire -- -D warnings
 	cargo clippy --locked --target $(WASM_TARGET) -p svidgate-plugin -- -D warnings
 	cargo clippy --locked --target $(WASM_TARGET) -p svidgate-plugin --features test-hooks -- -D warnings
 	"$$($(TOOLS) cargo-deny)/cargo-deny" --log-level error check bans licenses sources
@@ -79,6 +79,14 @@ need-go:
 .PHONY: spire
 spire: need-go
 	@$(TOOLS) spire >/dev/null
+
+# The Vault client on a real OpenBao, with PostgreSQL, Kubernetes and SPIRE.
+e2e: e2e-vault
+.PHONY: e2e-vault
+e2e-vault: need-go setup spire
+	@tests/tools/debian.sh postgresql etcd
+	@$(TOOLS) openbao kube-apiserver >/dev/null
+	cargo test $(WORKSPACE) --features svidgate-vault-tests/real --test 'vault_*'
 
 # --- other implementations -------------------------------------------------------------------------------------------
 

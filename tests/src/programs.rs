@@ -34,6 +34,37 @@ impl Programs {
         existing("SVIDGATE_SPIRE", || installed("spire")).join(program)
     }
 
+    /// OpenBao; `SVIDGATE_BAO`.
+    pub fn bao() -> PathBuf {
+        existing("SVIDGATE_BAO", || installed("openbao").join("bao"))
+    }
+
+    /// The API server of Kubernetes; `SVIDGATE_KUBE_APISERVER`.
+    pub fn kube_apiserver() -> PathBuf {
+        existing("SVIDGATE_KUBE_APISERVER", || installed("kube-apiserver").join("kube-apiserver"))
+    }
+
+    /// etcd; `SVIDGATE_ETCD`, else Debian's.
+    pub fn etcd() -> PathBuf {
+        existing("SVIDGATE_ETCD", || PathBuf::from("/usr/bin/etcd"))
+    }
+
+    /// The folder of PostgreSQL's programs; `SVIDGATE_POSTGRES`. Distributions keep the server's out of `PATH`.
+    pub fn postgres() -> PathBuf {
+        existing("SVIDGATE_POSTGRES", || {
+            let output = Command::new("pg_config").arg("--bindir").output();
+            let told = output.ok().filter(|output| output.status.success());
+            let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+            told.filter(|folder| folder.join("initdb").exists()).or_else(newest_postgres).unwrap_or_else(
+                || {
+                    panic!(
+                        "PostgreSQL is not there: install Debian's `postgresql` (or set SVIDGATE_POSTGRES)"
+                    )
+                },
+            )
+        })
+    }
+
     /// A file that we ship, by its path in the checkout.
     pub fn shipped(path: &str) -> PathBuf {
         checkout().join(path)
@@ -44,6 +75,15 @@ impl Programs {
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
+}
+
+/// Where Debian puts it: a folder for each major version.
+fn newest_postgres() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let mut folders: Vec<PathBuf> = versions.flatten().map(|version| version.path().join("bin")).collect();
+    folders.retain(|folder| folder.join("initdb").exists());
+    folders.sort();
+    folders.pop()
 }
 
 fn existing(variable: &str, default: impl FnOnce() -> PathBuf) -> PathBuf {

@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::folder::Folder;
+use crate::pki::pem;
+use crate::poll::poll;
 use crate::process::Process;
 use crate::programs::{Programs, free_port};
 use crate::slice::{CLIENT_ID, OTHER_ID, TRUST_DOMAIN, TrustSource};
@@ -86,6 +90,42 @@ impl Spire {
         self.agent = Some(agent);
     }
 
+    /// An entry whose X.509-SVIDs bear a DNS name, as common name too.
+    pub fn register_with_name(&self, spiffe_id: &str, dns_name: &str) {
+        self.register(spiffe_id, &["-dns", dns_name]);
+    }
+
+    /// An X.509-SVID of this user: chain and key, PEM. Waits for the agent to learn of a new entry.
+    pub fn x509_svid(&self, spiffe_id: &str) -> (String, String) {
+        poll(&format!("an X.509-SVID for {spiffe_id}"), START, || self.try_x509_svid(spiffe_id))
+    }
+
+    fn try_x509_svid(&self, spiffe_id: &str) -> Option<(String, String)> {
+        let mut command = Command::new(Programs::spire("spire-agent"));
+        command.args(["api", "fetch", "x509", "-output", "json", "-socketPath"]).arg(self.socket());
+        let output = command.output().expect("spire-agent");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "spire-agent api fetch x509: {errors}");
+        let fetched: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let svids = fetched["svids"].as_array().expect("SVIDs");
+        let svid = svids.iter().find(|svid| svid["spiffe_id"] == spiffe_id)?;
+        let der = |name: &str| STANDARD.decode(svid[name].as_str().expect("base64")).expect("base64");
+        Some((pem_of_each(&der("x509_svid")), pem("PRIVATE KEY", &der("x509_svid_key"))))
+    }
+
+    /// The authorities of X.509-SVIDs, PEM.
+    pub fn x509_authorities(&self) -> String {
+        self.ask(&["bundle", "show"])
+    }
+
+    /// The authorities of JWT-SVIDs: JWKs.
+    pub fn jwt_authorities(&self) -> Vec<Value> {
+        let bundle = self.ask(&["bundle", "show", "-format", "spiffe"]);
+        let bundle: Value = serde_json::from_str(&bundle).expect("JSON");
+        let keys = bundle["keys"].as_array().expect("keys").iter();
+        keys.filter(|key| key["use"] == "jwt-svid").cloned().collect()
+    }
+
     fn await_server(&mut self) {
         let mut health = self.server_command(&["healthcheck"]);
         self.server.poll("the SPIRE server is healthy", START, || {
@@ -159,6 +199,17 @@ impl TrustSource for Spire {
     fn expiring_token(&mut self, audience: &str) -> String {
         Workload::new(&self.socket()).await_token(audience, SHORT_LIVED_ID)
     }
+}
+
+/// DER certificates one behind the other (Workload API), each longer than 255 bytes.
+fn pem_of_each(mut der: &[u8]) -> String {
+    let mut out = String::new();
+    while let [0x30, 0x82, high, low, ..] = *der {
+        let (one, rest) = der.split_at(4 + usize::from(u16::from_be_bytes([high, low])));
+        out += &pem("CERTIFICATE", one);
+        der = rest;
+    }
+    out
 }
 
 fn server_conf(folder: &Path, port: u16, trust_domain: &str) -> String {

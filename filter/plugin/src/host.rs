@@ -45,6 +45,26 @@ pub(crate) fn connection() -> Connection {
     }
 }
 
+/// The cluster to which the route of this request leads; none without a route or a cluster. Newer versions know it as an
+/// xDS attribute, all by the bare name.
+pub(crate) fn cluster_name() -> Option<String> {
+    [vec!["xds", "cluster_name"], vec!["cluster_name"]]
+        .into_iter()
+        .find_map(|path| hostcalls::get_property(path).ok().flatten().filter(|name| !name.is_empty()))
+        .and_then(|name| String::from_utf8(name).ok())
+}
+
+/// Declares filter state of ours as one that lives as long as the request does, also where Envoy follows a redirect for it.
+/// `false` when the host refuses, also for what was declared before.
+pub(crate) fn declare_for_request(name: &str) -> bool {
+    // `envoy.source.extensions.common.wasm.DeclarePropertyArguments`: 1 the name, 5 the life span.
+    let Ok(len) = u8::try_from(name.len()) else { return false };
+    let arguments = [&[0x0a, len][..], name.as_bytes(), &[0x28, DOWNSTREAM_REQUEST]].concat();
+    len < 0x80 && hostcalls::call_foreign_function("declare_property", Some(&arguments)).is_ok()
+}
+
+const DOWNSTREAM_REQUEST: u8 = 1;
+
 /// The level of a line in Envoy's log.
 pub(crate) fn log_level(level: Level) -> log::Level {
     match level {

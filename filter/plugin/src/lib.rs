@@ -10,6 +10,7 @@ pub mod bundle_ages;
 pub mod config;
 pub mod crypto;
 pub mod metrics;
+pub mod outgoing;
 pub mod refusal_log;
 pub mod request;
 pub mod shared_data;

@@ -197,6 +197,8 @@ impl Gauge {
 
 /// Label for a snapshot of which some trust domains were older than what is held.
 pub const ROLLBACK: &str = "rollback";
+/// Label for credentials that do not open; the snapshot that they came with is in force.
+pub const CREDENTIALS: &str = "credentials";
 /// Label for requests that no rule is about; no rule can have it as its name.
 const NO_RULE: &str = "none";
 

@@ -1,6 +1,6 @@
 //! The root context: one for each plugin configuration in each VM (base VM, workers, main thread).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use crate::config::Config;
 use crate::counters::{Counters, record, record_as};
 use crate::crypto::{Checked, Crypto};
 use crate::host::{self, EnvoySharedData, EnvoySignatures};
-use crate::metrics::{Counter, Gauge, GrpcLabel, ROLLBACK, Status};
+use crate::metrics::{CREDENTIALS, Counter, Gauge, GrpcLabel, ROLLBACK, Status};
+use crate::outgoing::Wanted;
+use crate::outgoing::apply::Marks;
 use crate::refusal_log::Sampling;
 use crate::request::{Court, parse_headers};
 use crate::stream::Stream;
@@ -32,6 +34,7 @@ pub(crate) struct Gate {
     pub(crate) id_property: String,
     pub(crate) rule_property: String,
     pub(crate) reason_property: String,
+    pub(crate) outgoing_marks: Marks,
     board: Board,
     trust: RefCell<Trust>,
     cache: RefCell<TokenCache>,
@@ -65,9 +68,10 @@ impl Gate {
             id_property: format!("{base}_spiffe_id"),
             rule_property: format!("{base}_rule"),
             reason_property: format!("{base}_reason"),
+            outgoing_marks: Marks::new(&base, &config),
             mark_property: base,
             board,
-            trust: RefCell::default(),
+            trust: RefCell::new(Trust::wanting(config.outgoing.as_ref().map(Wanted::by))),
             // The seed only keeps callers from choosing which tokens share a slot.
             cache: RefCell::new(TokenCache::new(config.token_cache, host::nanos())),
             crypto: Crypto::new(config.crypto, EnvoySignatures),
@@ -82,9 +86,7 @@ impl Gate {
     /// Judges a request by the trust in force, after a look at the board unless there was one within the last
     /// millisecond.
     pub(crate) fn judge(&self, headers: &Headers<'_>, connection: &Connection, now: u64) -> Verdict<'_> {
-        if self.looked_at.replace(now) != now {
-            self.refresh(now);
-        }
+        self.look(now);
         let court = Court {
             trust: &self.trust.borrow(),
             cache: &self.cache,
@@ -100,6 +102,19 @@ impl Gate {
             self.note_check(checked);
         }
         verdict
+    }
+
+    /// A look at the board, unless there was one within the last millisecond.
+    fn look(&self, now: u64) {
+        if self.looked_at.replace(now) != now {
+            self.refresh(now);
+        }
+    }
+
+    /// The trust in force, with the credentials.
+    pub(crate) fn trust(&self, now: u64) -> Ref<'_, Trust> {
+        self.look(now);
+        self.trust.borrow()
     }
 
     fn note_check(&self, checked: Checked) {
@@ -189,6 +204,12 @@ impl Gate {
                 self.count(Counter::SnapshotRefused(ROLLBACK));
                 log::warn!("snapshot from {origin} was older in part; the newer state stays in force");
             }
+            Ok(Some(Adopted::CredentialsRefused)) => {
+                self.count(Counter::SnapshotRefused(CREDENTIALS));
+                log::warn!(
+                    "the credentials from {origin} do not open with `credentials.key`; those of before stay in force"
+                );
+            }
             Err(refusal) => {
                 self.count(Counter::SnapshotRefused(refusal.label()));
                 log::warn!(
@@ -257,12 +278,13 @@ impl RootContext for Root {
         if !crate::test_hooks::may_configure(&config) {
             return false;
         }
-        let keys = Keys::new(&config.controller);
+        let wanted = config.outgoing.as_ref().map(Wanted::by);
+        let keys = Keys::wanting(&config.controller, wanted.as_ref());
         let board = Board::new(keys.clone());
         let node =
             node_id().unwrap_or_else(|| format!("unnamed-{}", host::process_name(&keys.name("process"))));
         self.subscription = Some(Subscription {
-            subscriber: Subscriber::new(keys, &config.controller),
+            subscriber: Subscriber::new(keys, &config.controller).asking_for(wanted.as_ref()),
             cluster: config.controller.cluster.clone(),
             timeout: config.controller.wait.saturating_add(CALL_GRACE),
             node,

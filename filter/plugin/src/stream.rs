@@ -9,6 +9,7 @@ use svidgate_policy::{Denial, Edit, Headers, Passage, Reason, Verdict};
 
 use crate::host;
 use crate::metrics::Counter;
+use crate::outgoing::apply::apply;
 use crate::refusal_log;
 use crate::request::{Answer, Form, parse_headers};
 use crate::root::Gate;
@@ -51,7 +52,12 @@ impl HttpContext for Stream {
                 body: body.into(),
             });
         }
-        match decide(&gate) {
+        let judged = if gate.config.judges_inbound { decide(&gate) } else { Ok(()) };
+        let sent = judged.and_then(|()| match &gate.config.outgoing {
+            Some(outgoing) => apply(&gate, outgoing),
+            None => Ok(()),
+        });
+        match sent {
             Ok(()) => Action::Continue,
             Err((denial, form)) => self.refuse(&Answer::new(denial, &gate.config.answers, form)),
         }
@@ -63,6 +69,9 @@ impl HttpContext for Stream {
             return Action::Pause;
         }
         let Some(gate) = self.gate.clone() else { return Action::Pause };
+        if !gate.config.judges_inbound {
+            return Action::Continue;
+        }
         let stripped = host::header_pairs(MapType::HttpRequestTrailers).is_some_and(|buffer| {
             parse_headers(&buffer)
                 .is_some_and(|trailers| strip(&gate, MapType::HttpRequestTrailers, &trailers))

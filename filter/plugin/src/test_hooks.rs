@@ -8,6 +8,7 @@ use proxy_wasm::types::MapType;
 
 use crate::config::Config;
 use crate::host::EnvoySharedData;
+use crate::outgoing::Wanted;
 use crate::root::Gate;
 use crate::shared_data::{CREATE_ONLY, SharedData};
 use crate::subscription::Keys;
@@ -27,8 +28,13 @@ pub(crate) fn may_configure(config: &Config) -> bool {
 pub(crate) fn on_request(gate: &Gate) -> Option<String> {
     let config = &gate.config;
     config.test_fault.as_ref()?;
+    let wanted = config.outgoing.as_ref().map(Wanted::by);
+    let keys = Keys::wanting(&config.controller, wanted.as_ref());
     if header("x-test-vandalize").is_some() {
-        vandalize(&Keys::new(&config.controller));
+        vandalize(&keys);
+    }
+    if header("x-test-dump").is_some() {
+        return Some(dump(&keys));
     }
     if header("x-test-trap").is_some() {
         trap();
@@ -58,12 +64,23 @@ pub(crate) fn on_tick(config: &Config, holds_the_lease: bool) {
     }
 }
 
-/// What a hostile or broken plugin in the same shared-data space could do.
-fn vandalize(keys: &Keys) {
+/// What any plugin in the same shared-data space can read of us.
+fn dump(keys: &Keys) -> String {
+    entries(keys)
+        .filter_map(|key| EnvoySharedData.get(&key))
+        .map(|(value, _)| String::from_utf8_lossy(&value).into_owned())
+        .collect()
+}
+
+fn entries(keys: &Keys) -> impl Iterator<Item = String> {
     let entries = ["epoch".to_owned(), "lease".to_owned(), "ids".to_owned()];
     let slots = (0..64_u64).flat_map(|writer| (0..2).map(move |slot| format!("slot.{writer}.{slot}")));
-    for entry in entries.into_iter().chain(slots) {
-        let key = keys.name(&entry);
+    entries.into_iter().chain(slots).map(|entry| keys.name(&entry))
+}
+
+/// What a hostile or broken plugin in the same shared-data space could do.
+fn vandalize(keys: &Keys) {
+    for key in entries(keys) {
         if EnvoySharedData.get(&key).is_some() {
             EnvoySharedData.compare_and_set(&key, b"garbage", 0);
         }

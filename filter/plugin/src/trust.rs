@@ -5,6 +5,7 @@ use std::time::Duration;
 use svidgate_jwt_svid::{Bundle, BundleLimits, BundleSet, TrustDomain};
 use svidgate_snapshot::{Limits, MAX_BUNDLE_BYTES, MAX_BUNDLE_KEYS, Revocations, Snapshot, SnapshotError};
 
+use crate::outgoing::{HeldCredentials, Section, Wanted};
 use crate::shared_data::SharedData;
 use crate::subscription::{Board, Epoch, Loaded};
 
@@ -15,6 +16,7 @@ pub struct Trust {
     bundles: BundleSet,
     revocations: Revocations,
     epoch: Option<Epoch>,
+    credentials: HeldCredentials,
 }
 
 /// Why a snapshot was not taken.
@@ -39,17 +41,27 @@ pub enum Adopted {
     Confirmed,
     /// At least one trust domain or the list of revocations kept its state, because the snapshot's was older.
     PartlyOlder,
+    /// Its credentials did not open with our key, and those of before stay; all else of it is in force.
+    CredentialsRefused,
 }
 
 impl Trust {
+    /// Trust that asks for credentials as well.
+    #[must_use]
+    pub fn wanting(credentials: Option<Wanted>) -> Self {
+        Self { credentials: HeldCredentials::new(credentials), ..Self::default() }
+    }
+
     /// Takes `received` into the state in force, never backwards in time. `now` is Unix time in milliseconds.
     ///
     /// # Errors
     /// A [`Refusal`]; then nothing has changed.
     pub fn adopt(&mut self, received: Snapshot, now: u64) -> Result<Adopted, Refusal> {
+        let (received, section) = self.credentials.open(received);
         if is_from_the_future(&received, now) {
             return Err(Refusal::Future);
         }
+        let are_refused = matches!(section, Section::Refused);
         // A held state from the future was observed by a clock that has stepped back since. Its times say nothing; were
         // they believed, a key revoked since then would stay until the clock comes there again. What was revoked by then
         // stays revoked, unless the received state says otherwise.
@@ -71,8 +83,10 @@ impl Trust {
                 self.revocations = revocations;
             }
         }
+        let same = !self.credentials.take(&next, section) && same;
         self.snapshot = Some(next);
         Ok(match (same, kept) {
+            _ if are_refused => Adopted::CredentialsRefused,
             (_, true) => Adopted::PartlyOlder,
             (true, _) => Adopted::Confirmed,
             (false, _) => Adopted::Changed,
@@ -102,7 +116,7 @@ impl Trust {
                 (Some(epoch), Self::decode(&bytes).and_then(|snapshot| self.adopt(snapshot, now)))
             }
         };
-        if taken.is_err() {
+        if matches!(taken, Err(_) | Ok(Adopted::CredentialsRefused)) {
             board.retract(shared, epoch);
         }
         taken.map(Some)
@@ -142,6 +156,12 @@ impl Trust {
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.revocations
+    }
+
+    /// The credentials in force.
+    #[must_use]
+    pub fn credentials(&self) -> &HeldCredentials {
+        &self.credentials
     }
 
     /// The snapshot in force.

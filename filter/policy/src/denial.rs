@@ -29,6 +29,14 @@ pub enum Reason {
     NoTrust,
     /// The bundle of the caller's trust domain was not confirmed for longer than `max_staleness` (checklist P12).
     TrustStale,
+    /// The credential for an outgoing request is not there.
+    CredentialMissing,
+    /// The credential for an outgoing request has ended.
+    CredentialExpired,
+    /// The credential for an outgoing request is not of a kind that its header can carry.
+    CredentialUnfit,
+    /// An outgoing request has the header of its credential already, and its rule refuses that.
+    OutgoingHeaderPresent,
     /// The proxy did not give what the decision needs; the request is refused rather than judged half.
     Internal,
 }
@@ -95,6 +103,10 @@ impl Reason {
             Self::ClaimUnusable => "claim_unusable",
             Self::NoTrust => "no_trust",
             Self::TrustStale => "trust_stale",
+            Self::CredentialMissing => "credential_missing",
+            Self::CredentialExpired => "credential_expired",
+            Self::CredentialUnfit => "credential_unfit",
+            Self::OutgoingHeaderPresent => "outgoing_header_present",
             Self::Internal => "internal",
         }
     }
@@ -112,8 +124,13 @@ impl Reason {
             | Self::PeerMissing
             | Self::PeerInvalid
             | Self::ClaimUnusable => Outcome::Forbidden,
-            Self::HostInvalid | Self::PathAmbiguous => Outcome::BadRequest,
-            Self::NoTrust | Self::TrustStale | Self::Internal => Outcome::Unavailable,
+            Self::HostInvalid | Self::PathAmbiguous | Self::OutgoingHeaderPresent => Outcome::BadRequest,
+            Self::NoTrust
+            | Self::TrustStale
+            | Self::CredentialMissing
+            | Self::CredentialExpired
+            | Self::CredentialUnfit
+            | Self::Internal => Outcome::Unavailable,
         }
     }
 }
@@ -157,7 +174,7 @@ impl Outcome {
 }
 
 /// The reasons that are not about the token itself.
-const OWN: [Reason; 13] = [
+const OWN: [Reason; 17] = [
     Reason::CallerNotAllowed,
     Reason::NoRule,
     Reason::HostInvalid,
@@ -170,6 +187,10 @@ const OWN: [Reason; 13] = [
     Reason::ClaimUnusable,
     Reason::NoTrust,
     Reason::TrustStale,
+    Reason::CredentialMissing,
+    Reason::CredentialExpired,
+    Reason::CredentialUnfit,
+    Reason::OutgoingHeaderPresent,
     Reason::Internal,
 ];
 
@@ -200,10 +221,15 @@ mod tests {
                 | Reason::PeerMissing
                 | Reason::PeerInvalid
                 | Reason::ClaimUnusable => (403, Outcome::Forbidden),
-                Reason::HostInvalid | Reason::PathAmbiguous => (400, Outcome::BadRequest),
+                Reason::HostInvalid | Reason::PathAmbiguous | Reason::OutgoingHeaderPresent => {
+                    (400, Outcome::BadRequest)
+                }
                 Reason::Svid(DenyReason::CryptoUnavailable)
                 | Reason::NoTrust
                 | Reason::TrustStale
+                | Reason::CredentialMissing
+                | Reason::CredentialExpired
+                | Reason::CredentialUnfit
                 | Reason::Internal => (503, Outcome::Unavailable),
                 _ => (401, Outcome::Unauthenticated),
             };

@@ -16,6 +16,11 @@ impl<'a> Headers<'a> {
         self.pairs.iter().filter(move |(found, _)| *found == name.as_bytes()).map(|(_, value)| *value)
     }
 
+    /// Every header, name and value.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.pairs.iter().copied()
+    }
+
     /// Every name, repeated ones too.
     pub fn names(&self) -> impl Iterator<Item = &'a [u8]> {
         self.pairs.iter().map(|(name, _)| *name)

@@ -88,6 +88,20 @@ pub(super) fn own_header() -> impl Kind<String> {
     )
 }
 
+/// A header in which the filter puts a credential.
+pub(super) fn outgoing_header() -> impl Kind<String> {
+    kind::new(
+        |value| {
+            let name = header_name(&non_empty_string(value)?)?;
+            let reserved = (name != AUTHORIZATION && RESERVED_HEADERS.contains(&name.as_str()))
+                || TOKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+                || FORWARDED.contains(&name.as_str());
+            if reserved { Err(RESERVED.to_owned()) } else { Ok(name) }
+        },
+        header_schema,
+    )
+}
+
 /// A header in which a caller may send a token.
 pub(super) fn token_header() -> impl Kind<String> {
     kind::new(

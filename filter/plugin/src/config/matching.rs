@@ -91,7 +91,7 @@ fn grpc(object: &mut Object<'_>) -> Option<GrpcMethods> {
     Some(GrpcMethods { service: service?, methods: methods?.unwrap_or_default() })
 }
 
-fn host() -> impl Kind<HostPattern> {
+pub(super) fn host() -> impl Kind<HostPattern> {
     kind::new(
         |value| HostPattern::parse(&non_empty_string(value)?),
         || {
@@ -109,7 +109,7 @@ fn method() -> impl Kind<String> {
     })
 }
 
-fn path() -> impl Kind<PathPattern> {
+pub(super) fn path() -> impl Kind<PathPattern> {
     kind::new(
         |value| PathPattern::parse(&non_empty_string(value)?),
         || Schema::text("path; `{name}` or `*` as one whole segment, `**` at the end", "^/[^?#;]*$"),

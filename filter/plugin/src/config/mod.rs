@@ -2,6 +2,7 @@
 
 mod kinds;
 mod matching;
+mod outgoing;
 mod report;
 mod rule;
 mod sources;
@@ -18,6 +19,7 @@ use svidgate_jwt_svid::{AlgorithmSet, Audiences, CacheLimits, Verifier, Verifier
 use svidgate_policy::{Mode, Policy, Settings};
 
 use crate::crypto::Backend;
+use crate::outgoing::Outgoing;
 use kinds::spelled;
 use rule::RuleText;
 
@@ -42,6 +44,10 @@ pub struct Config {
     pub token_cache: CacheLimits,
     /// Who checks signatures.
     pub crypto: Backend,
+    /// Whether callers are judged at all. Not where the plugin stands in the way out of a workload only.
+    pub judges_inbound: bool,
+    /// What outgoing requests are given.
+    pub outgoing: Option<Outgoing>,
     /// Fault to provoke, in test builds only.
     #[cfg(feature = "test-hooks")]
     pub test_fault: Option<String>,
@@ -95,8 +101,9 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
              the filter state keys: `wasm.svidgate_NAME` instead of `wasm.svidgate`."
         ),
         spelled(
-            "1 to 32 of a-z, 0-9 and `_`, and not end in `rule`, `reason` or `spiffe_id` as a word of its own",
-            "^(?!(.*_)?(rule|reason|spiffe_id)$)[a-z0-9_]{1,32}$",
+            "1 to 32 of a-z, 0-9 and `_`, and not end in `rule`, `reason`, `spiffe_id`, `outgoing` or `outgoing_header` as \
+             words of their own",
+            "^(?!(.*_)?(rule|reason|spiffe_id|outgoing|outgoing_header)$)[a-z0-9_]{1,32}$",
             32,
             |text| {
                 // Else the mark of one instance would be what another one tells the access log.
@@ -199,10 +206,20 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
         Backend::Host.as_str(),
         kind::choice(&CRYPTO),
     );
+    let inbound = object.optional(
+        field!(
+            "inbound",
+            "`not_judged`: callers are not judged and no request is marked for the guard, so that a guard behind the plugin              refuses every request. For the way out of a workload, with `outgoing` alone; it must be said, so that              no rule that was left out by mistake opens anything."
+        ),
+        kind::choice(&[("not_judged", ())]),
+    );
+    let outgoing = outgoing::read(object);
     #[cfg(feature = "test-hooks")]
     let test_fault = object.optional("test_fault", kind::text());
 
-    let one_of_both = object.exactly_one(&["rules", "allowed_spiffe_ids"]);
+    let one_of_both = object.exactly_one(&["rules", "allowed_spiffe_ids", "inbound"]);
+    let judges_inbound = inbound.map(|not_judged| not_judged.is_none());
+    let way_out = only_on_the_way_out(object, judges_inbound);
     let rules = match (rules, allowed_spiffe_ids) {
         (rules, Some(None)) => rules.map(Option::unwrap_or_default),
         (_, ids) => ids.flatten().map(|ids| vec![RuleText::shorthand(ids)]),
@@ -219,7 +236,7 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
     if rules.is_none() && object.has("allowed_spiffe_ids") && audiences == Some(None) {
         object.error("audiences", "is required");
     }
-    one_of_both.and(headers).and(together)?;
+    one_of_both.and(headers).and(together).and(way_out)?;
 
     let (rules, audiences, clock_skew) = (rules?, audiences?, clock_skew?.as_secs());
     let every_audience = every_audience(&rules, audiences.as_ref())?;
@@ -248,9 +265,28 @@ fn build(object: &mut Object<'_>) -> Option<Config> {
         log: log?,
         token_cache: token_cache?,
         crypto: crypto?,
+        judges_inbound: judges_inbound?,
+        outgoing: outgoing?,
         #[cfg(feature = "test-hooks")]
         test_fault: test_fault?,
     })
+}
+
+/// Reports what means nothing where callers are not judged; `None` when there is any.
+fn only_on_the_way_out(object: &mut Object<'_>, judges_inbound: Option<bool>) -> Option<()> {
+    if judges_inbound? {
+        return Some(());
+    }
+    let mut good = Some(());
+    for name in ABOUT_CALLERS.into_iter().filter(|name| object.has(name)).collect::<Vec<_>>() {
+        object.error(name, "means nothing where `inbound` is `not_judged`");
+        good = None;
+    }
+    if !object.has("outgoing") {
+        object.error("outgoing", "is required where `inbound` is `not_judged`: the plugin would do nothing");
+        good = None;
+    }
+    good
 }
 
 /// The audiences of all rules together: a token for none of them is refused before its signature is checked.
@@ -306,11 +342,26 @@ fn noted<T, E: std::fmt::Display>(
     result.map_err(|error| object.error(name, error.to_string())).ok()
 }
 
+/// Settings that are about callers.
+const ABOUT_CALLERS: [&str; 12] = [
+    "audiences",
+    "algorithms",
+    "clock_skew",
+    "max_token_bytes",
+    "max_staleness",
+    "mode",
+    "fail_open",
+    "token_sources",
+    "peer",
+    "upstream",
+    "token_cache",
+    "crypto",
+];
 /// Name used in every example of ours.
 pub const DEFAULT_CLUSTER: &str = "svidgate_controller";
 
 /// What an instance tells access logs, as ends of its filter state keys.
-const TOLD: [&str; 3] = ["rule", "reason", "spiffe_id"];
+const TOLD: [&str; 5] = ["rule", "reason", "spiffe_id", "outgoing", "outgoing_header"];
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 const CRYPTO: [(&str, Backend); 2] =
     [(Backend::Host.as_str(), Backend::Host), (Backend::Wasm.as_str(), Backend::Wasm)];

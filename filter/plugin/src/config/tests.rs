@@ -76,7 +76,7 @@ fn a_missing_configuration_says_what_is_needed() {
     }
     assert_eq!(
         errors(&json!({})),
-        ["rules: is required: rules or allowed_spiffe_ids"],
+        ["rules: is required: rules, allowed_spiffe_ids or inbound"],
         "an open door is no default"
     );
 }
@@ -357,4 +357,5 @@ fn every_setting_is_described() {
     walk("", &Config::schema());
 }
 
+mod outgoing;
 mod rules;

@@ -2,6 +2,7 @@ use sha2::{Digest, Sha256};
 use svidgate_snapshot::FORMAT;
 
 use crate::config::Controller;
+use crate::outgoing::Wanted;
 
 /// Names in shared data. All plugins of a proxy may share one space (Istio sets no `vm_id`), so the names carry a
 /// prefix of what the subscription asks for: plugins with the same needs share one subscription, others never mix.
@@ -14,9 +15,18 @@ impl Keys {
     /// The names for a subscription to `controller`.
     #[must_use]
     pub fn new(controller: &Controller) -> Self {
+        Self::wanting(controller, None)
+    }
+
+    /// The names for a subscription that brings credentials as well.
+    #[must_use]
+    pub fn wanting(controller: &Controller, credentials: Option<&Wanted>) -> Self {
         let mut hash = Sha256::new();
         hash.update(controller.cluster.as_bytes());
         hash.update(controller.wait.as_millis().to_le_bytes());
+        if let Some(wanted) = credentials {
+            hash.update(wanted.query().as_bytes());
+        }
         let instance: String = hash
             .finalize()
             .iter()

@@ -1,6 +1,7 @@
 use svidgate_snapshot::{ETag, http};
 
 use crate::config::Controller;
+use crate::outgoing::Wanted;
 use crate::shared_data::SharedData;
 use crate::subscription::backoff::Backoff;
 use crate::subscription::board::Board;
@@ -14,6 +15,8 @@ use crate::trust::{Adopted, LIMITS, Refusal, Trust};
 pub struct Subscriber {
     keys: Keys,
     wait_seconds: u64,
+    /// Parameters of the query besides the wait.
+    asks_for: Option<String>,
     lease: Option<Lease>,
     held: Option<ETag>,
     behind: bool,
@@ -52,12 +55,19 @@ impl Subscriber {
         Self {
             keys,
             wait_seconds,
+            asks_for: None,
             lease: None,
             held: None,
             behind: false,
             in_flight: false,
             backoff: Backoff::default(),
         }
+    }
+
+    /// The same, asking for credentials as well.
+    #[must_use]
+    pub fn asking_for(self, credentials: Option<&Wanted>) -> Self {
+        Self { asks_for: credentials.map(Wanted::query), ..self }
     }
 
     /// To be called at every tick: keeps or takes the lease, repairs the board, and says what to send, if anything.
@@ -100,7 +110,12 @@ impl Subscriber {
             headers.push(("if-none-match", held.to_string()));
         }
         let wait = if self.behind { BEHIND_WAIT_SECONDS.min(self.wait_seconds) } else { self.wait_seconds };
-        Some(Request { path: format!("{}?{}={}", http::SNAPSHOT_PATH, http::WAIT_PARAMETER, wait), headers })
+        let mut path = format!("{}?{}={wait}", http::SNAPSHOT_PATH, http::WAIT_PARAMETER);
+        if let Some(asks_for) = &self.asks_for {
+            path.push('&');
+            path.push_str(asks_for);
+        }
+        Some(Request { path, headers })
     }
 
     /// To be called when the request of [`Self::tick`] was handed to Envoy, or could not be.
@@ -150,7 +165,7 @@ impl Subscriber {
     /// Largest body that is worth reading.
     #[must_use]
     pub fn max_body_bytes() -> usize {
-        LIMITS.max_bytes
+        LIMITS.max_bytes.saturating_add(LIMITS.max_credentials_bytes).saturating_add(AROUND_CREDENTIALS)
     }
 
     /// Gives the lease back: this VM's plugin instance ends.
@@ -190,6 +205,8 @@ fn bounded(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(http::MAX_HEADER_BYTES).collect()
 }
 
+/// What stands around the credentials in a snapshot, with room.
+const AROUND_CREDENTIALS: usize = 64;
 /// How soon a controller whose state was older than ours is asked again.
 const BEHIND_WAIT_SECONDS: u64 = 1;
 

@@ -1,12 +1,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use svidgate_jwt_svid::TrustDomain;
-use svidgate_snapshot::{Limits, Observed, Revocations, Snapshot, TrustBundle};
+use svidgate_snapshot::{
+    Credential, CredentialKey, CredentialKind, Credentials, Limits, NONCE_BYTES, Observed, Revocations,
+    SealedCredentials, Snapshot, TrustBundle,
+};
 
 use super::{Adopted, MAX_CLOCK_AHEAD, Refusal, Trust};
-use crate::config::Controller;
+use crate::config::{Config, Controller};
+use crate::outgoing::Wanted;
 use crate::shared_data::fake::FakeSharedData;
 use crate::subscription::{Board, Keys};
 
@@ -266,4 +272,89 @@ fn p12_when_the_clock_steps_back_what_was_revoked_stays_revoked_until_a_list_say
 fn sha256_hex(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     sha2::Sha256::digest(bytes).iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// `snapshot` with the credential `token` of this value, sealed with the key of this number, which changed at `changed_at`.
+fn carrying(snapshot: Snapshot, key: &CredentialKey, value: &str, changed_at: u64) -> Snapshot {
+    let mut credentials = Credentials::default();
+    let secret = Credential::new(CredentialKind::Secret, value.as_bytes().to_vec(), None).unwrap();
+    assert!(credentials.add("token", secret));
+    let sealed = SealedCredentials::seal(&credentials, key, changed_at, [1; NONCE_BYTES]).unwrap();
+    snapshot.carrying(Some(sealed))
+}
+
+fn key(text: &str) -> CredentialKey {
+    CredentialKey::parse(text).unwrap()
+}
+
+fn asking() -> (Trust, CredentialKey) {
+    let text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let config = json!({"inbound": "not_judged", "credentials": {"key": text}, "outgoing": [
+        {"match": {"clusters": ["api"]}, "credential": "token", "as": "bearer"}]});
+    let outgoing = Config::from_value(&config).unwrap().outgoing.unwrap();
+    (Trust::wanting(Some(Wanted::by(&outgoing))), key(text))
+}
+
+fn token(trust: &Trust) -> Option<String> {
+    let token = trust.credentials().now().get("token")?;
+    Some(String::from_utf8(token.expose().to_vec()).unwrap())
+}
+
+#[test]
+fn p12_credentials_never_go_back_and_do_not_hold_back_trust() {
+    let (mut trust, key) = asking();
+    assert_eq!(trust.adopt(carrying(snapshot("k1", 1), &key, "new", 50), 100), Ok(Adopted::Changed));
+    assert_eq!(trust.adopt(carrying(snapshot("k2", 2), &key, "old", 49), 100), Ok(Adopted::Changed));
+    assert_eq!((token(&trust).as_deref(), kids(&trust)), (Some("new"), vec!["k2".to_owned()]));
+    assert_eq!(trust.adopt(snapshot("k3", 3), 100), Ok(Adopted::Changed), "a controller that knows of none");
+    assert_eq!(token(&trust).as_deref(), Some("new"));
+    assert_eq!(trust.adopt(carrying(snapshot("k3", 4), &key, "newer", 51), 100), Ok(Adopted::Changed));
+    assert_eq!(token(&trust).as_deref(), Some("newer"));
+    assert_eq!(trust.adopt(carrying(snapshot("k3", 5), &key, "newer", 51), 100), Ok(Adopted::Confirmed));
+    let ahead = carrying(snapshot("k3", 6), &key, "future", MAX_CLOCK_AHEAD + 101);
+    assert_eq!(trust.adopt(ahead, 100), Err(Refusal::Future));
+    assert_eq!(token(&trust).as_deref(), Some("newer"));
+}
+
+#[test]
+fn credentials_that_do_not_open_are_refused_alone_and_the_board_is_repaired() {
+    let (shared, board) = (FakeSharedData::default(), board());
+    let (mut holder, good) = asking();
+    let (mut other, _) = asking();
+    let forged = key("BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    holder.adopt(carrying(snapshot("k1", 1), &good, "good", 50), 100).unwrap();
+    assert!(holder.post(&shared, &board, 1, 100));
+    assert_eq!(other.refresh(&shared, &board, 100), Ok(Some(Adopted::Changed)));
+    assert_eq!(token(&other).as_deref(), Some("good"));
+
+    let from_controller = carrying(snapshot("k2", 2), &forged, "forged", 60);
+    assert_eq!(holder.adopt(from_controller.clone(), 100), Ok(Adopted::CredentialsRefused));
+    assert_eq!((token(&holder).as_deref(), kids(&holder)), (Some("good"), vec!["k2".to_owned()]));
+    assert!(holder.post(&shared, &board, 1, 100), "with the credentials of before");
+    assert_eq!(other.refresh(&shared, &board, 100), Ok(Some(Adopted::Changed)));
+    assert_eq!((token(&other).as_deref(), kids(&other)), (Some("good"), vec!["k2".to_owned()]));
+
+    // Whoever else may write there.
+    let epoch = board.epoch(&shared);
+    let bytes = from_controller.encode(&Limits::default()).unwrap();
+    board.post(&shared, 9, epoch, &bytes).unwrap();
+    assert_eq!(other.refresh(&shared, &board, 100), Ok(Some(Adopted::CredentialsRefused)));
+    assert_eq!(token(&other).as_deref(), Some("good"));
+    assert_eq!(board.epoch(&shared), None, "taken down, so that the holder posts again");
+}
+
+#[test]
+fn nothing_that_rests_in_shared_data_shows_a_credential() {
+    let (shared, board) = (FakeSharedData::default(), board());
+    let (mut holder, key) = asking();
+    holder.adopt(carrying(snapshot("k1", 1), &key, "hush-hush-hush", 50), 100).unwrap();
+    assert!(holder.post(&shared, &board, 1, 100));
+    let secrets = [b"hush-hush".to_vec(), URL_SAFE_NO_PAD.encode("hush-hush-hush").into_bytes()];
+    for (value, _) in shared.map.borrow().values() {
+        for secret in &secrets {
+            assert!(!value.windows(secret.len()).any(|part| part == secret.as_slice()));
+        }
+    }
+    let shown = format!("{holder:?}");
+    assert!(!shown.contains("hush") && !shown.contains("104, 117, 115"), "{shown}");
 }

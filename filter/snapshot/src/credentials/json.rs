@@ -16,23 +16,28 @@ impl Credentials {
     /// behind. Neither a name nor a kind nor base64url has a character that JSON escapes.
     pub(super) fn to_json(&self) -> Zeroizing<Vec<u8>> {
         let room = self.iter().fold(2_usize, |room, (name, one)| {
-            let value = one.expose().len().saturating_mul(2);
+            let value = one.map_or(0, |one| one.expose().len()).saturating_mul(2);
             room.saturating_add(name.len()).saturating_add(value).saturating_add(PUNCTUATION)
         });
         let mut text = Zeroizing::new(Vec::with_capacity(room));
-        text.push(b'{');
+        let mut push = |part: &str| text.extend_from_slice(part.as_bytes());
+        push("{");
         for (position, (name, one)) in self.iter().enumerate() {
+            [if position == 0 { "\"" } else { ",\"" }, name, "\":"].into_iter().for_each(&mut push);
+            let Some(one) = one else {
+                push("null");
+                continue;
+            };
             let value = Zeroizing::new(URL_SAFE_NO_PAD.encode(one.expose()));
-            let kind = one.kind().as_str();
-            let separator = if position == 0 { "" } else { "," };
-            let parts = [separator, "\"", name, r#"":{"kind":""#, kind, r#"","value":""#, &value, "\""];
-            parts.iter().for_each(|part| text.extend_from_slice(part.as_bytes()));
+            [r#"{"kind":""#, one.kind().as_str(), r#"","value":""#, &value, "\""]
+                .into_iter()
+                .for_each(&mut push);
             if let Some(not_after) = one.not_after() {
-                text.extend_from_slice(format!(r#","not_after":{not_after}"#).as_bytes());
+                push(&format!(r#","not_after":{not_after}"#));
             }
-            text.push(b'}');
+            push("}");
         }
-        text.push(b'}');
+        push("}");
         text
     }
 
@@ -44,6 +49,10 @@ impl Credentials {
         }
         let mut credentials = Self::default();
         for (name, member) in members {
+            let Some(member) = member else {
+                credentials.add_unknown(&name).then_some(())?;
+                continue;
+            };
             let kind = CredentialKind::ALL.into_iter().find(|kind| kind.as_str() == member.kind)?;
             let credential = Credential::new(kind, decode(member.value)?, member.not_after).ok()?;
             credentials.add(&name, credential).then_some(())?;
@@ -69,7 +78,9 @@ struct Member<'a> {
 }
 
 #[derive(Deserialize)]
-struct Members<'a>(#[serde(borrow, deserialize_with = "unique_map::by_text")] BTreeMap<String, Member<'a>>);
+struct Members<'a>(
+    #[serde(borrow, deserialize_with = "unique_map::by_text")] BTreeMap<String, Option<Member<'a>>>,
+);
 
 /// Quotes, colons, commas, names of members and a kind, and a time of 20 digits.
 const PUNCTUATION: usize = 80;

@@ -156,29 +156,48 @@ impl fmt::Debug for Credential {
 
 /// Credentials by name. At most [`MAX_CREDENTIALS`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials(BTreeMap<String, Credential>);
+pub struct Credentials(BTreeMap<String, Option<Credential>>);
 
 impl Credentials {
     /// Adds one; `false`, and nothing is added, when `name` is none, is taken, or there are [`MAX_CREDENTIALS`] already.
     pub fn add(&mut self, name: &str, credential: Credential) -> bool {
+        self.insert(name, Some(credential))
+    }
+
+    /// Adds one of which nothing is known yet: a controller that has just started takes nothing from its subscribers. As
+    /// [`Self::add`].
+    pub fn add_unknown(&mut self, name: &str) -> bool {
+        self.insert(name, None)
+    }
+
+    fn insert(&mut self, name: &str, member: Option<Credential>) -> bool {
         if !is_credential_name(name) || self.0.contains_key(name) || self.0.len() >= MAX_CREDENTIALS {
             return false;
         }
-        self.0.insert(name.to_owned(), credential).is_none()
+        self.0.insert(name.to_owned(), member).is_none()
+    }
+
+    /// These, and those of `before` of which these say that nothing is known.
+    #[must_use]
+    pub fn or_still(mut self, before: &Self) -> Self {
+        for (name, member) in self.0.iter_mut().filter(|(_, member)| member.is_none()) {
+            *member = before.get(name).cloned();
+        }
+        self
     }
 
     /// The credential of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Credential> {
-        self.0.get(name)
+        self.0.get(name)?.as_ref()
     }
 
-    /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Credential)> {
-        self.0.iter().map(|(name, credential)| (name.as_str(), credential))
+    /// All of them, by name; `None` for one of which nothing is known.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Credential>)> {
+        self.0.iter().map(|(name, member)| (name.as_str(), member.as_ref()))
     }
 
-    /// How many.
+    /// How many, those of which nothing is known included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

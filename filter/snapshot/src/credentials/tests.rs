@@ -37,6 +37,7 @@ fn what_is_sealed_opens_with_the_same_key_only() {
     let mut held = credentials(&[("a", "hush"), ("b", "hush\u{fc}\\\"")]);
     let login = Credential::new(CredentialKind::UserPassword, b"me:a:b".to_vec(), None).unwrap();
     assert!(held.add("login", login));
+    assert!(held.add_unknown("unknown"));
     let sealed = seal(&held, &key(1), 7, 3);
     let read = parse(sealed.as_str()).unwrap();
     assert_eq!(read, sealed);
@@ -151,6 +152,19 @@ fn a_text_that_is_no_list_of_credentials_is_refused_though_it_decrypts() {
     }
     let good = format!(r#"{{"a":{{"kind":"secret","value":"{value}","not_after":9}}}}"#);
     assert_eq!(Credentials::from_json(good.as_bytes()), Some(credentials(&[("a", "v")])));
+}
+
+#[test]
+fn what_a_controller_knows_nothing_of_stays_and_what_it_does_not_name_goes() {
+    let before = credentials(&[("kept", "1"), ("gone", "2"), ("changed", "3")]);
+    let mut after = credentials(&[("changed", "4")]);
+    assert!(after.add_unknown("kept") && after.add_unknown("never"));
+    let now = after.or_still(&before);
+    let value = |name: &str| now.get(name).map(|one| one.expose().to_vec());
+    assert_eq!(
+        ["kept", "gone", "changed", "never"].map(value),
+        [Some(b"1".to_vec()), None, Some(b"4".to_vec()), None]
+    );
 }
 
 #[test]

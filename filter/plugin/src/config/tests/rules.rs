@@ -270,7 +270,7 @@ fn every_mistake_of_every_rule_is_reported_and_rules_and_shorthand_exclude_each_
     );
     assert_eq!(
         errors(&with(ruled(), "/allowed_spiffe_ids", json!(["spiffe://a.test/x"]))),
-        ["allowed_spiffe_ids: only one may be there of rules or allowed_spiffe_ids"]
+        ["allowed_spiffe_ids: only one may be there of rules, allowed_spiffe_ids or inbound"]
     );
 }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::Config;
+use crate::credentials;
 use crate::serve::{self, Admin, Socket};
 use crate::source::revocations::Revoker;
 use crate::source::{self, workload_api};
@@ -17,7 +18,7 @@ use crate::store::Store;
 /// Runs until SIGTERM or SIGINT. A second signal ends the process at once.
 ///
 /// # Errors
-/// When a socket cannot be bound, a list of revocations is there and cannot be used, or a part ends that should not.
+/// When a socket cannot be bound, a list of revocations or a key is there and cannot be used, or a part ends that should not.
 pub async fn until_signal(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
@@ -40,6 +41,10 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let limits = svidgate_snapshot::Limits::default();
     let store = Arc::new(Store::new(limits));
     let revoker = Revoker::start(&config.revocations, limits, Arc::clone(&store), clock::unix_millis())?;
+    let keys = credentials::Keys::read(&config.credentials.keys)?;
+    let now = clock::unix_millis();
+    let credentials = Arc::new(credentials::Store::new(&config.credentials.entries, keys, now));
+    let fetched = tokio::spawn(credentials::run(config.clone(), Arc::clone(&credentials), stop.clone()));
     let admin = admin_socket.zip(revoker.clone()).map(|(socket, revoker)| Admin { socket, revoker });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -63,11 +68,12 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
             }
         }
     });
-    let served = serve::run(socket, admin, store, stop.clone()).await;
+    let served = serve::run(socket, admin, store, credentials, stop.clone()).await;
     stop.cancel();
     served.context("the server ended")?;
     bundles.await.context("the source ended")?;
     revocations.await.context("the source of revocations ended")?;
+    fetched.await.context("the sources of credentials ended")?;
     tracing::info!("svidgate ended");
     Ok(())
 }

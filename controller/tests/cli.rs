@@ -75,7 +75,7 @@ fn check_reports_every_mistake_of_every_file() {
         "bad.yaml: workload_api.socket: ",
         "bad.yaml: serve: unknown field; did you mean `server`?",
         "bad.json: audiences[0]: ",
-        "bad.json: rules: is required: rules or allowed_spiffe_ids",
+        "bad.json: rules: is required: rules, allowed_spiffe_ids or inbound",
         "bad.json: x: unknown field",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");

@@ -3,6 +3,7 @@
 //! Everything is checked before anything starts, and every mistake is reported at once with its path. Not checked
 //! here: whether the sockets exist, which changes while the controller runs.
 
+mod credentials;
 mod environment;
 mod settings;
 mod yaml;
@@ -11,6 +12,10 @@ use std::path::Path;
 
 use thiserror::Error;
 
+pub use credentials::{
+    CredentialEntry, CredentialFile, CredentialSource, CredentialSubscriber, Credentials, FileForm,
+    WantedSvid,
+};
 pub use environment::{Environment, VARIABLES, Variable};
 pub use settings::{
     Config, DEFAULT_ADMIN_SOCKET, DEFAULT_SERVER_SOCKET, DEFAULT_STATE_FILE, Log, LogFormat, Revocations,

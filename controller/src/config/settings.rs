@@ -7,6 +7,7 @@ use spiffe::transport::Endpoint;
 use svidgate_config::{Errors, Kind, Object, Schema, field, integer, kind, read, string};
 use tracing::level_filters::LevelFilter;
 
+use super::credentials::{self, Credentials};
 use crate::source::workload_api::Probe;
 use crate::workload_api::SOCKET_ENV;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub server: Server,
     /// What is revoked.
     pub revocations: Revocations,
+    /// What outgoing requests are given.
+    pub credentials: Credentials,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -138,6 +141,7 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         ),
         revocations,
     );
+    let credentials = credentials::read(root);
     let log = root.object(field!("log", "What is written to standard error."), log);
     let (server, mut revocations) = (server?, revocations?);
     if server.admin_socket.is_some() && revocations.state_file.is_none() {
@@ -150,7 +154,25 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         );
         return None;
     }
-    Some(Config { workload_api: workload_api?, server, revocations, log: log? })
+    let credentials = credentials?;
+    who_can_connect(root, &credentials, &server)?;
+    Some(Config { workload_api: workload_api?, server, revocations, credentials, log: log? })
+}
+
+/// Reports subscribers that the socket does not let in; `None` when there are any.
+fn who_can_connect(root: &mut Object<'_>, credentials: &Credentials, server: &Server) -> Option<()> {
+    let allowed = server.allowed_uids.as_ref();
+    let mut good = Some(());
+    for (name, entry) in &credentials.entries {
+        for (at, subscriber) in entry.subscribers.iter().enumerate() {
+            if allowed.is_some_and(|allowed| !allowed.contains(&subscriber.uid)) {
+                let path = format!("credentials.{name}.subscribers[{at}].uid");
+                root.error(&path, "is not in server.allowed_uids, so it cannot connect");
+                good = None;
+            }
+        }
+    }
+    good
 }
 
 fn workload_api(section: &mut Object<'_>) -> Option<WorkloadApi> {
@@ -282,7 +304,7 @@ fn read_socket_path(value: &Value) -> Result<PathBuf, String> {
 }
 
 /// An absolute path for a file of ours.
-fn file_path() -> impl Kind<PathBuf> {
+pub(super) fn file_path() -> impl Kind<PathBuf> {
     kind::new(
         |value| {
             let path = PathBuf::from(string(value)?);
@@ -324,7 +346,7 @@ fn mode(value: &Value) -> Result<u32, String> {
     }
 }
 
-fn uid(value: &Value) -> Result<u32, String> {
+pub(super) fn uid(value: &Value) -> Result<u32, String> {
     let number = integer(0..=u64::from(u32::MAX))(value)?;
     u32::try_from(number).map_err(|error| error.to_string())
 }

@@ -47,7 +47,7 @@ fn every_error_is_reported_at_once_with_its_path() {
             "server.sockt: unknown field; did you mean `socket`?",
             "log.format: expected json or text",
             "log.level: expected a string, found a number",
-            "vault: unknown field; known here: log, revocations, server, workload_api",
+            "vault: unknown field; known here: credential_keys, credentials, log, revocations, server, workload_api",
         ]
     );
     assert_eq!(error.to_string().lines().count(), 8);
@@ -195,4 +195,46 @@ fn envoy_does_not_reach_the_admin_socket_by_mistake_and_paths_are_absolute() {
         error.unwrap_err().mistakes,
         ["server.admin_socket: is the same as server.socket, to which Envoy connects; take another path"]
     );
+}
+
+#[test]
+fn credentials_have_one_source_known_subscribers_and_keys_that_exist() {
+    let with = |rest: &str| parse(&format!("{AGENT}{rest}"), &[]).map_err(|error| error.mistakes);
+    let keys = "credential_keys: {edge: /k}\n";
+    let config = with(&format!(
+        "{keys}credentials:\n  a: {{file: /f, subscribers: [{{uid: 1, key: edge}}]}}\n  \
+         b: {{jwt_svid: {{audience: x}}, subscribers: [{{uid: 0}}]}}\n"
+    ));
+    let entries = config.unwrap().credentials.entries;
+    let source = |name: &str| entries.get(name).unwrap().source.as_str();
+    assert_eq!([source("a"), source("b")], ["file", "jwt_svid"]);
+    for (rest, mistake) in [
+        (
+            "credentials: {a: {file: /f, subscribers: [{uid: 1}]}}",
+            "credential_keys: is required: `credentials` are given to nobody in plain text",
+        ),
+        (
+            "credential_keys: {edge: /k}\ncredentials: {a: {file: /f, subscribers: [{uid: 1, key: other}]}}",
+            "credentials.a.subscribers[0].key: there is no `other` in credential_keys",
+        ),
+        (
+            "credential_keys: {edge: /k}\nserver: {allowed_uids: [2]}\n\
+             credentials: {a: {file: /f, subscribers: [{uid: 2}, {uid: 1}]}}",
+            "credentials.a.subscribers[1].uid: is not in server.allowed_uids, so it cannot connect",
+        ),
+        (
+            "credential_keys: {edge: /k}\ncredentials: {a: {file: /f}}",
+            "credentials.a: has no `subscribers`: nobody could ever have it",
+        ),
+        (
+            "credential_keys: {edge: /k}\ncredentials: {a: {subscribers: [{uid: 1}]}}",
+            "credentials.a.jwt_svid: is required: jwt_svid or file",
+        ),
+        (
+            "credential_keys: {edge: /k}\ncredentials: {A: {file: /f, subscribers: [{uid: 1}]}}",
+            "credentials.A: a name must be 1 to 64 of a-z, 0-9, `_`, `.` and `-`, the first a letter or digit",
+        ),
+    ] {
+        assert_eq!(with(rest).unwrap_err(), [mistake]);
+    }
 }

@@ -129,6 +129,13 @@ fn what_is_wrong_for_the_schema_is_wrong_for_the_reading() {
         ("/answers/realm", json!("a\"b")),
         ("/log/refusals/sample", json!(1.5)),
         ("/token_cache/entries", json!(-1)),
+        ("/credentials/key", json!("short")),
+        ("/outgoing", json!([])),
+        ("/outgoing/0/match/clusters", json!([])),
+        ("/outgoing/0/as", json!("digest")),
+        ("/outgoing/1/as/header", json!("X-Api-Key")),
+        ("/outgoing/1/existing", json!("merge")),
+        ("/inbound", json!("not_judged")),
     ] {
         refused(Settings::Plugin, read_plugin, &plugin, pointer, to);
     }
@@ -141,6 +148,13 @@ fn what_is_wrong_for_the_schema_is_wrong_for_the_reading() {
         ("/server/mode", json!("0400")),
         ("/server/allowed_uids", json!([])),
         ("/log/level", json!("loud")),
+        ("/credential_keys/edge", json!("edge.key")),
+        ("/credentials/legacy/subscribers", json!(null)),
+        ("/credentials/legacy/subscribers/0/uid", json!("envoy")),
+        ("/credentials/legacy/file/form", json!("yaml")),
+        ("/credentials/legacy/jwt_svid", json!({"audience": "x"})),
+        ("/credentials/billing/jwt_svid", json!(null)),
+        ("/credentials/billing/subscribers/0/node", json!("n")),
     ] {
         refused(Settings::Controller, read_controller, &controller, pointer, to);
     }

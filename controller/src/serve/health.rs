@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use crate::clock;
+use crate::credentials::{CredentialState, CredentialStatus};
 use crate::store::{self, Phase};
 
 pub(super) async fn live() -> &'static str {
@@ -24,12 +25,13 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) 
 /// `200` while filters get a state that is good or was good lately, else `503`.
 pub(super) async fn health(State(app): State<App>) -> Response {
     let state = app.store.state();
-    let health = of(&state).max(revocations(&state));
+    let credentials = app.credentials.statuses();
+    let health = of(&state).max(revocations(&state)).max(of_credentials(&credentials));
     let code = if health == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, Json(body(&state, health, clock::unix_millis()))).into_response()
+    (code, Json(body(&state, &credentials, health, clock::unix_millis()))).into_response()
 }
 
-fn body(state: &store::State, health: Health, now: u64) -> Value {
+fn body(state: &store::State, credentials: &[CredentialStatus], health: Health, now: u64) -> Value {
     json!({
         "status": health.as_str(),
         "timestamp": clock::rfc3339(now),
@@ -47,6 +49,15 @@ fn body(state: &store::State, health: Health, now: u64) -> Value {
                 "status": revocations(state).as_str(),
                 "detail": state.revoked.as_ref().and_then(|revoked| revoked.file_error.as_deref()),
                 "entries": state.revoked.as_ref().map_or(0, |revoked| revoked.list.len()),
+            },
+            "credentials": {
+                "status": of_credentials(credentials).as_str(),
+                "held": credentials.iter().filter(|one| one.state == CredentialState::Held).count(),
+                "not_held": credentials
+                    .iter()
+                    .filter(|one| one.state != CredentialState::Held)
+                    .map(|one| one.name.as_str())
+                    .collect::<Vec<_>>(),
             }
         }
     })
@@ -90,14 +101,20 @@ fn revocations(state: &store::State) -> Health {
     }
 }
 
+/// Requests that need one that is not held are refused, and others are served.
+fn of_credentials(credentials: &[CredentialStatus]) -> Health {
+    let all_held = credentials.iter().all(|one| one.state == CredentialState::Held && one.error.is_none());
+    if all_held { Health::Healthy } else { Health::Degraded }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Event, Message, State};
+    use crate::store::{self, Event, Message};
 
     #[test]
     fn b6_a_source_that_is_not_asked_again_is_unhealthy() {
-        let fresh = State::default();
+        let fresh = store::State::default();
         assert_eq!(of(&fresh), Health::Unhealthy);
         let up = fresh.next(Event::Message(Message::default()), 1);
         assert_eq!(of(&up), Health::Healthy);
@@ -107,8 +124,9 @@ mod tests {
 
     #[test]
     fn the_body_gives_the_status_of_each_check_and_a_time() {
-        let state = State::default().next(Event::Down("Unavailable: gone".to_owned()), 1_764_072_000_000);
-        let body = body(&state, of(&state), 1_764_072_001_000);
+        let state =
+            store::State::default().next(Event::Down("Unavailable: gone".to_owned()), 1_764_072_000_000);
+        let body = body(&state, &[], of(&state), 1_764_072_001_000);
         assert_eq!(body["status"], "unhealthy");
         assert_eq!(body["timestamp"], "2025-11-25T12:00:01Z");
         assert_eq!(body["checks"]["workload_api"]["phase"], "down");

@@ -1,5 +1,6 @@
 //! `GET /metrics`: everything is read at the scrape from the store and the subscriber table, so nothing can lag.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,13 +14,18 @@ use prometheus_client::registry::Registry;
 use super::report::{Summary, seconds};
 use super::subscribers::Subscribers;
 use crate::clock;
+use crate::credentials::{self, CredentialState, CredentialStatus};
 use crate::store::{Phase, Store};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-pub(super) fn registry(store: Arc<Store>, subscribers: Arc<Subscribers>) -> Registry {
+pub(super) fn registry(
+    store: Arc<Store>,
+    credentials: Arc<credentials::Store>,
+    subscribers: Arc<Subscribers>,
+) -> Registry {
     let mut registry = Registry::with_prefix("svidgate");
-    registry.register_collector(Box::new(Metrics { store, subscribers }));
+    registry.register_collector(Box::new(Metrics { store, credentials, subscribers }));
     registry
 }
 
@@ -32,6 +38,7 @@ pub(super) fn text(registry: &Registry) -> Result<String, fmt::Error> {
 #[derive(Debug)]
 struct Metrics {
     store: Arc<Store>,
+    credentials: Arc<credentials::Store>,
     subscribers: Arc<Subscribers>,
 }
 
@@ -151,8 +158,60 @@ impl Collector for Metrics {
             "Entries of the bundle that are not used; /status says why",
             "trust_domain",
             &ignored,
-        )
+        )?;
+        credentials(out, &self.credentials, now)
     }
+}
+
+fn credentials(out: &mut DescriptorEncoder<'_>, store: &credentials::Store, now: u64) -> fmt::Result {
+    let all = store.statuses();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let sum = |source: &str, of: fn(&CredentialStatus) -> u64| {
+        all.iter().filter(|one| one.source == source).map(of).fold(0, u64::saturating_add)
+    };
+    let sources: BTreeSet<&str> = all.iter().map(|one| one.source.as_str()).collect();
+    let mut fetched = out.encode_descriptor(
+        "credentials_fetched",
+        "Credentials that were fetched, or could not be",
+        None,
+        MetricType::Counter,
+    )?;
+    for source in sources {
+        for (status, number) in
+            [("success", sum(source, |one| one.fetched)), ("failure", sum(source, |one| one.failed))]
+        {
+            let labels = [("credential_type", source), ("status", status)];
+            ConstCounter::new(number).encode(fetched.encode_family(&labels)?)?;
+        }
+    }
+    let states = [
+        ("held", CredentialState::Held),
+        ("pending", CredentialState::Pending),
+        ("missing", CredentialState::Missing),
+    ];
+    let states =
+        states.map(|(name, state)| (name, count(all.iter().filter(|one| one.state == state).count())));
+    family(out, "credentials", "Credentials for outgoing requests", "state", &states)?;
+    let ends: Vec<(&str, f64)> = all
+        .iter()
+        .filter_map(|one| Some((one.name.as_str(), one.not_after?.saturating_mul(1000))))
+        .map(|(name, end)| (name, seconds(end.saturating_sub(now))))
+        .collect();
+    family(
+        out,
+        "credential_expiry_seconds",
+        "Time until the credential may not be sent any more",
+        "credential",
+        &ends,
+    )?;
+    counter(
+        out,
+        "credential_requests_refused",
+        "Requests for a snapshot that named a key or a credential that is not for the subscriber",
+        store.refused(),
+    )
 }
 
 fn counter(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {

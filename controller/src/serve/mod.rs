@@ -3,6 +3,7 @@
 //! revocations.
 
 pub mod admin;
+mod caller;
 mod folder;
 mod health;
 mod metrics;
@@ -25,8 +26,10 @@ use svidgate_snapshot::http::SNAPSHOT_PATH;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::credentials;
 use crate::source::revocations::Revoker;
 use crate::store::Store;
+use caller::Caller;
 pub(crate) use folder::prepare as prepare_folder;
 pub use socket::{Socket, SocketError};
 use subscribers::Subscribers;
@@ -49,9 +52,10 @@ pub async fn run(
     socket: Socket,
     admin: Option<Admin>,
     store: Arc<Store>,
+    credentials: Arc<credentials::Store>,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = App::new(store, stop.clone());
+    let app = App::new(store, credentials, stop.clone());
     let for_operator = async {
         match admin {
             Some(Admin { socket, revoker }) => {
@@ -64,6 +68,7 @@ pub async fn run(
 }
 
 async fn serve(socket: Socket, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    let router = router.into_make_service_with_connect_info::<Caller>();
     let server = axum::serve(socket, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         served = server.into_future() => served,
@@ -85,22 +90,27 @@ fn router(app: App) -> Router {
 #[derive(Clone)]
 struct App {
     store: Arc<Store>,
+    credentials: Arc<credentials::Store>,
     subscribers: Arc<Subscribers>,
     metrics: Arc<prometheus_client::registry::Registry>,
     stop: CancellationToken,
 }
 
 impl App {
-    fn new(store: Arc<Store>, stop: CancellationToken) -> Self {
+    fn new(store: Arc<Store>, credentials: Arc<credentials::Store>, stop: CancellationToken) -> Self {
         let subscribers = Arc::new(Subscribers::default());
-        let metrics = Arc::new(metrics::registry(Arc::clone(&store), Arc::clone(&subscribers)));
-        Self { store, subscribers, metrics, stop }
+        let metrics = Arc::new(metrics::registry(
+            Arc::clone(&store),
+            Arc::clone(&credentials),
+            Arc::clone(&subscribers),
+        ));
+        Self { store, credentials, subscribers, metrics, stop }
     }
 }
 
 async fn status(State(app): State<App>) -> Json<report::Report> {
     let now = clock::unix_millis();
-    Json(report::Report::of(&app.store, &app.subscribers, now))
+    Json(report::Report::of(&app.store, &app.credentials, &app.subscribers, now))
 }
 
 async fn scrape(State(app): State<App>) -> Response {

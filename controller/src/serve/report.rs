@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscribers::{Subscriber, Subscribers};
 use crate::clock;
+use crate::credentials::{self, CredentialStatus};
 use crate::store::{self, Held, Known, State, Store};
 pub use keys::{KeyHolders, RevisionHolders};
 
@@ -32,6 +33,9 @@ pub struct Report {
     /// What is revoked.
     #[serde(default)]
     pub revocations: Revocations,
+    /// What outgoing requests are given; never a value.
+    #[serde(default)]
+    pub credentials: Vec<CredentialStatus>,
     /// Sums over the subscribers.
     pub summary: Summary,
     /// The keys in force and those that a subscriber still has, each with how many have it.
@@ -148,7 +152,12 @@ pub struct SubscriberStatus {
 }
 
 impl Report {
-    pub(super) fn of(store: &Store, subscribers: &Subscribers, now: u64) -> Self {
+    pub(super) fn of(
+        store: &Store,
+        credentials: &credentials::Store,
+        subscribers: &Subscribers,
+        now: u64,
+    ) -> Self {
         let state = store.state();
         let revision = store.revision().map(|revision| revision.as_str().to_owned());
         let held = subscribers.held();
@@ -173,6 +182,7 @@ impl Report {
             refused_bundles: refused(&state.refused, false).chain(refused(&state.left_out, true)).collect(),
             refused_bundles_total: state.refused.len().saturating_add(state.left_out.len()),
             revocations: revocations(&state),
+            credentials: credentials.statuses(),
             summary: Summary::of(&subscribers, held),
             keys: keys::keys(&state, &revisions),
             revisions,

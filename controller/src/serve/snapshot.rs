@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Json, Response};
+use hyper::body::Bytes;
 use serde::Deserialize;
-use svidgate_snapshot::ETag;
 use svidgate_snapshot::http::WAIT_SECONDS;
+use svidgate_snapshot::{ETag, SealedCredentials, with_credentials};
 
 use super::App;
+use super::caller::Caller;
 use crate::clock;
+use crate::credentials::Asked;
 use crate::serve::subscribers::Introduction;
 use crate::store::Encoded;
 
@@ -21,57 +24,107 @@ use crate::store::Encoded;
 pub(super) struct Parameters {
     #[serde(default)]
     wait: u64,
+    credentials: Option<String>,
+    key: Option<String>,
 }
 
 pub(super) async fn get(
     State(app): State<App>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let wait = match parameters {
-        Ok(Query(Parameters { wait })) if WAIT_SECONDS.contains(&wait) => Duration::from_secs(wait),
+    let parameters = match parameters {
+        Ok(Query(parameters)) if WAIT_SECONDS.contains(&parameters.wait) => parameters,
         _ => {
             let (min, max) = (WAIT_SECONDS.start(), WAIT_SECONDS.end());
             return refusal(StatusCode::BAD_REQUEST, &format!("`wait` must be seconds from {min} to {max}"));
         }
     };
+    let asked = match Asked::read(parameters.credentials.as_deref(), parameters.key.as_deref()) {
+        Ok(asked) => asked,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error),
+    };
+    if let Some(asked) = &asked {
+        app.credentials.note_refusals(asked, caller.uid, clock::unix_millis());
+    }
     // A tag that is not ours names nothing that we know: answer as to a caller that has nothing.
     let known = headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).and_then(ETag::parse);
     let _held = app.subscribers.enter(Introduction::of(&headers), clock::unix_millis());
     // Their values lie in the connection's read buffer, which would be held for the whole wait beside a second one.
     drop(headers);
 
-    changed(&app, known.as_ref(), wait).await;
-    match app.store.snapshot() {
+    let state = || Some(Answer::of(app.store.snapshot()?, asked.as_ref(), caller, &app));
+    changed(&app, known.as_ref(), Duration::from_secs(parameters.wait), &state, asked.is_some()).await;
+    match state() {
         None => refusal(StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet"),
-        Some(snapshot) if Some(&snapshot.etag) == known.as_ref() => {
-            (StatusCode::NOT_MODIFIED, [(ETAG, tag(&snapshot))]).into_response()
+        Some(answer) if Some(&answer.etag) == known.as_ref() => {
+            (StatusCode::NOT_MODIFIED, [(ETAG, tag(&answer.etag))]).into_response()
         }
-        Some(snapshot) => {
+        Some(answer) => {
             let headers =
-                [(ETAG, tag(&snapshot)), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-            (headers, snapshot.bytes.clone()).into_response()
+                [(ETAG, tag(&answer.etag)), (CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+            (headers, answer.bytes()).into_response()
         }
     }
 }
 
-/// Returns when another revision than the known one is in force, at the end of the wait, or when the server stops.
-async fn changed(app: &App, known: Option<&ETag>, wait: Duration) {
-    let mut changes = app.store.changes();
-    let another = changes.wait_for(|snapshot| match snapshot {
-        Some(snapshot) => known.is_none_or(|known| known.revision != snapshot.etag.revision),
-        None => false,
-    });
+/// What a caller is given: what everybody gets, and the credentials that it may have of those it asks for.
+struct Answer {
+    snapshot: Arc<Encoded>,
+    credentials: Option<Arc<SealedCredentials>>,
+    etag: ETag,
+}
+
+impl Answer {
+    fn of(snapshot: Arc<Encoded>, asked: Option<&Asked>, caller: Caller, app: &App) -> Self {
+        let credentials = asked.and_then(|asked| app.credentials.given(asked, caller.uid));
+        let revision = credentials.as_ref().map(|sealed| sealed.revision().clone());
+        let etag = ETag { credentials: revision, ..snapshot.etag.clone() };
+        Self { snapshot, credentials, etag }
+    }
+
+    fn bytes(&self) -> Bytes {
+        match &self.credentials {
+            Some(sealed) => with_credentials(&self.snapshot.bytes, sealed).into(),
+            None => self.snapshot.bytes.clone(),
+        }
+    }
+
+    fn is_news_to(&self, known: Option<&ETag>) -> bool {
+        known.is_none_or(|known| {
+            (&known.revision, &known.credentials) != (&self.etag.revision, &self.etag.credentials)
+        })
+    }
+}
+
+/// Returns when another state than the known one is in force, at the end of the wait, or when the server stops.
+async fn changed(
+    app: &App,
+    known: Option<&ETag>,
+    wait: Duration,
+    state: &impl Fn() -> Option<Answer>,
+    asks_for_credentials: bool,
+) {
+    let (mut snapshots, mut credentials) = (app.store.changes(), app.credentials.changes());
+    let another = async {
+        while !state().is_some_and(|answer| answer.is_news_to(known)) {
+            tokio::select! {
+                _ = snapshots.changed() => {}
+                _ = credentials.changed(), if asks_for_credentials => {}
+            }
+        }
+    };
     tokio::select! {
-        _ = another => {}
+        () = another => {}
         () = tokio::time::sleep(wait) => {}
         () = app.stop.cancelled() => {}
     }
 }
 
-fn tag(snapshot: &Arc<Encoded>) -> HeaderValue {
-    // Hex digits, a dot and decimal digits: always a valid value.
-    HeaderValue::try_from(snapshot.etag.to_string()).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+fn tag(etag: &ETag) -> HeaderValue {
+    // Hex digits, dots and decimal digits: always a valid value.
+    HeaderValue::try_from(etag.to_string()).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 fn refusal(status: StatusCode, error: &str) -> Response {

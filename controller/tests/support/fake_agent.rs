@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use svidgate_controller::workload_api::pb;
 use svidgate_controller::workload_api::pb::spiffe_workload_api_server::{
     SpiffeWorkloadApi, SpiffeWorkloadApiServer,
@@ -40,6 +42,8 @@ pub struct FakeAgent {
     says: watch::Sender<Says>,
     calls: Arc<AtomicUsize>,
     identity: Arc<Mutex<Option<String>>>,
+    svid_life: Arc<Mutex<Option<u64>>>,
+    svid_calls: Arc<AtomicUsize>,
     /// Of its own, so that its end closes every connection as the end of a process does.
     runtime: Option<Runtime>,
 }
@@ -52,6 +56,8 @@ impl FakeAgent {
             says: watch::Sender::new(Says::Bundles(HashMap::new())),
             calls: Arc::default(),
             identity: Arc::default(),
+            svid_life: Arc::default(),
+            svid_calls: Arc::default(),
             runtime: None,
         };
         agent.up();
@@ -78,6 +84,16 @@ impl FakeAgent {
     /// Gives this SPIFFE ID to who asks for an X.509-SVID; nobody gets one before.
     pub fn identity(&self, spiffe_id: &str) {
         *self.identity.lock().unwrap() = Some(spiffe_id.to_owned());
+    }
+
+    /// Gives JWT-SVIDs that live so many seconds, or none; nobody gets one before.
+    pub fn jwt_svids(&self, life: Option<u64>) {
+        *self.svid_life.lock().unwrap() = life;
+    }
+
+    /// How often a JWT-SVID was asked for.
+    pub fn svid_calls(&self) -> usize {
+        self.svid_calls.load(Ordering::SeqCst)
     }
 
     /// Ends every stream with this code, and answers new ones so.
@@ -116,6 +132,8 @@ impl FakeAgent {
             says: self.says.subscribe(),
             calls: Arc::clone(&self.calls),
             identity: Arc::clone(&self.identity),
+            svid_life: Arc::clone(&self.svid_life),
+            svid_calls: Arc::clone(&self.svid_calls),
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -136,6 +154,8 @@ impl Drop for FakeAgent {
 }
 
 struct Service {
+    svid_life: Arc<Mutex<Option<u64>>>,
+    svid_calls: Arc<AtomicUsize>,
     says: watch::Receiver<Says>,
     calls: Arc<AtomicUsize>,
     identity: Arc<Mutex<Option<String>>>,
@@ -196,9 +216,23 @@ impl SpiffeWorkloadApi for Service {
 
     async fn fetch_jwtsvid(
         &self,
-        _: Request<pb::JwtsvidRequest>,
+        request: Request<pb::JwtsvidRequest>,
     ) -> Result<Response<pb::JwtsvidResponse>, Status> {
-        Err(Status::unimplemented("not in this fake"))
+        require_header(&request)?;
+        self.svid_calls.fetch_add(1, Ordering::SeqCst);
+        let life = *self.svid_life.lock().unwrap();
+        let life = life.ok_or_else(|| Status::permission_denied("no identity issued"))?;
+        let now = svidgate_controller::clock::unix_millis() / 1000;
+        let claims = serde_json::json!({
+            "sub": "spiffe://a.test/me", "aud": request.into_inner().audience, "iat": now, "exp": now + life,
+            "jti": self.svid_calls.load(Ordering::SeqCst).to_string(),
+        });
+        // Whoever fetches does not verify.
+        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let header = serde_json::json!({"alg": "ES256", "kid": "1"});
+        let svid = format!("{}.{}.c2ln", part(&header), part(&claims));
+        let svid = pb::Jwtsvid { spiffe_id: "spiffe://a.test/me".to_owned(), svid, ..pb::Jwtsvid::default() };
+        Ok(Response::new(pb::JwtsvidResponse { svids: vec![svid] }))
     }
 
     async fn validate_jwtsvid(

@@ -45,6 +45,20 @@ impl Setup {
         Self::start_probing(variables, Probe::default()).await
     }
 
+    /// Starts both, the controller with this text as its settings besides the sockets. `FOLDER` in it stands for a
+    /// folder in which `prepare` may put files.
+    pub async fn start_configured(yaml: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let yaml = yaml.replace("FOLDER", &folder.path().display().to_string());
+        let file = folder.path().join("settings.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        let agent = FakeAgent::start(&folder.path().join("agent.sock"));
+        let socket = folder.path().join("c.sock");
+        let config = load(Some(&file), &environment(agent.path(), &socket, &[])).unwrap();
+        Self::run(folder, agent, socket, config).await
+    }
+
     /// As before, and the controller asks the agent again as `probe` says.
     pub async fn start_probing(variables: &[(&str, &str)], probe: Probe) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -52,6 +66,10 @@ impl Setup {
         let socket = folder.path().join("c.sock");
         let mut config = config(agent.path(), &socket, variables);
         config.workload_api.probe = probe;
+        Self::run(folder, agent, socket, config).await
+    }
+
+    async fn run(folder: tempfile::TempDir, agent: FakeAgent, socket: PathBuf, config: Config) -> Self {
         let stop = CancellationToken::new();
         let controller = tokio::spawn(run::until(config, stop.clone()));
         let setup = Self { agent, socket, folder, stop, controller };
@@ -109,13 +127,17 @@ impl Setup {
 }
 
 pub fn config(agent: &Path, socket: &Path, variables: &[(&str, &str)]) -> Config {
+    load(None, &environment(agent, socket, variables)).unwrap()
+}
+
+fn environment(agent: &Path, socket: &Path, variables: &[(&str, &str)]) -> Environment {
     let own = [
         ("SPIFFE_ENDPOINT_SOCKET", format!("unix://{}", agent.display())),
         ("SVIDGATE_SERVER_SOCKET", socket.display().to_string()),
     ];
     let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
     let others = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    load(None, &own.chain(others).collect::<Environment>()).unwrap()
+    own.chain(others).collect()
 }
 
 #[derive(Debug)]

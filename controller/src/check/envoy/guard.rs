@@ -215,7 +215,7 @@ fn missing(plugin: &Plugin<'_>, filters: &[Filter<'_>], findings: &mut Vec<Findi
 }
 
 fn is_some_mark(key: &Node<'_>) -> bool {
-    let detail = ["_spiffe_id", "_rule", "_reason"];
+    let detail = ["_spiffe_id", "_rule", "_reason", "_outgoing", "_outgoing_header"];
     key.text().is_some_and(|key| {
         key.starts_with(super::plugin::MARK) && !detail.iter().any(|suffix| key.ends_with(suffix))
     })

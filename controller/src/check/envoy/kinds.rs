@@ -47,6 +47,12 @@ kinds! {
     PLUGIN_CONDITIONAL Warning "plugin_conditional"
         "A matcher in front of the plugin decides which requests it judges; the guard refuses the others."
 
+    CREDENTIAL_REROUTED Error "credential_rerouted"
+        "Envoy chooses the route anew once the header is set: the credential may go to another cluster than the one that \
+            its rule names."
+    CREDENTIAL_MIRRORED Error "credential_mirrored"
+        "The copy of a request has its headers as they are after the plugin: another cluster gets the credential."
+
     GUARD_MISSING Error "guard_missing"
         "Envoy runs on without a plugin that failed to start on a worker, whatever its failure_policy \
             says. Without a guard every request then passes unverified."

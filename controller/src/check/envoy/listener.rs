@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::node::{Node, Typed};
 use super::plugin::{self, MARK, Plugin};
 use super::resources::{Lookup, Resources, Scope};
-use super::{cluster, guard, kinds, manager, mtls, overrides};
+use super::{cluster, guard, kinds, manager, mtls, outgoing, overrides};
 
 /// A connection manager and what it stands in.
 #[derive(Debug)]
@@ -68,6 +68,9 @@ pub(super) fn check<'a>(scope: Scope<'a, '_>, findings: &mut Vec<Finding>) -> Ve
         }
         check_chain(&manager, &filters, &found, scope, findings);
         manager::check(&manager, &found, findings);
+        if !found.iter().any(Plugin::judges) && manager.is_inbound() {
+            findings.push(way_out_on_the_way_in(&manager));
+        }
         check_upgrades(&manager, scope, findings);
         plugins.extend(found.into_iter().map(|plugin| plugin.wasm.unwrap_or(plugin.node)));
     }
@@ -97,7 +100,13 @@ fn check_chain<'a>(
         if let Some(wasm) = &plugin.wasm {
             plugin::check_wasm(wasm, findings);
             check_cluster(plugin, wasm, scope, findings);
-            mtls::check(manager, plugin, filters, findings);
+            if plugin.judges() {
+                mtls::check(manager, plugin, filters, findings);
+            }
+        }
+        outgoing::check(&manager.node, plugin, scope, findings);
+        if !plugin.judges() {
+            continue;
         }
         let guards = guard::check(plugin, filters, findings);
         overrides::check(&manager.node, plugin, &guards, scope, findings);
@@ -169,6 +178,13 @@ fn check_upgrades<'a>(manager: &Manager<'a>, scope: Scope<'a, '_>, findings: &mu
             check_chain(manager, &filters, &plugins, scope, findings);
         }
     }
+}
+
+fn way_out_on_the_way_in(manager: &Manager<'_>) -> Finding {
+    let what = "callers of this listener are not judged: its plugin has `inbound: not_judged`";
+    let mend = "on a way out, write `traffic_direction: OUTBOUND` on the listener; on a way in, give the plugin `rules` \
+        instead, and a guard";
+    Finding::new(kinds::NOT_JUDGED, &manager.node, what, mend)
 }
 
 fn not_judged(manager: &Manager<'_>) -> Finding {

@@ -6,6 +6,7 @@ use super::finding::Finding;
 use super::kinds;
 use super::listener::Manager;
 use super::node::{Node, Typed};
+use super::outgoing;
 use super::plugin::Plugin;
 
 pub(super) fn check(manager: &Manager<'_>, plugins: &[Plugin<'_>], findings: &mut Vec<Finding>) {
@@ -80,7 +81,11 @@ fn shown_header<'h>(format: &str, headers: &'h [String]) -> Option<&'h String> {
     headers.iter().find(|header| names.contains(&header.as_str()))
 }
 
-fn token_headers(settings: &Value) -> Vec<String> {
+pub(super) fn token_headers(settings: &Value) -> Vec<String> {
+    outgoing::headers(settings).into_iter().chain(incoming_headers(settings)).collect()
+}
+
+fn incoming_headers(settings: &Value) -> Vec<String> {
     let Some(sources) = settings.get("token_sources").and_then(Value::as_array) else {
         return vec!["authorization".to_owned()];
     };

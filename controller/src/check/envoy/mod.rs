@@ -13,6 +13,7 @@ mod manager;
 mod mtls;
 mod names;
 mod node;
+mod outgoing;
 mod overrides;
 mod plugin;
 mod read;

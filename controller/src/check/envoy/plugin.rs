@@ -54,6 +54,11 @@ impl<'a> Plugin<'a> {
         self.mark.as_deref().unwrap_or(MARK)
     }
 
+    /// Whether it judges callers, and marks those that it lets in. One of a way out does not (`inbound: not_judged`).
+    pub(super) fn judges(&self) -> bool {
+        self.settings.get("inbound").is_none_or(Value::is_null)
+    }
+
     /// Envoy's cluster that leads to its controller.
     pub(super) fn cluster(&self) -> &str {
         let named = self.settings.get("controller").and_then(|controller| controller.get("cluster"));

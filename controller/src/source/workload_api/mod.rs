@@ -9,6 +9,7 @@ mod message;
 mod outcome;
 mod pause;
 mod probe;
+mod svid;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +27,9 @@ use crate::workload_api::SECURITY_HEADER;
 use crate::workload_api::pb::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use crate::workload_api::pb::{JwtBundlesRequest, JwtBundlesResponse};
 use outcome::{Outcome, Retry};
-use pause::Pauses;
+pub(crate) use pause::Pauses;
 pub use probe::Probe;
+pub use svid::jwt_svid;
 
 /// Keeps the store up to date until `stop`, or until the Workload API refuses the call for good (checklist B6).
 pub async fn run(

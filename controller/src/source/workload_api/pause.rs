@@ -4,25 +4,25 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
 /// How long to wait before the next stream (checklist B6).
-pub(super) struct Pauses {
+pub(crate) struct Pauses {
     backoff: ExponentialBackoff,
     last_clean_end: Option<Instant>,
 }
 
 impl Pauses {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { backoff: backoff(), last_clean_end: None }
     }
 
     /// None, unless streams end so fast that this would be a loop.
-    pub(super) fn after_clean_end(&mut self, now: Instant) -> Duration {
+    pub(crate) fn after_clean_end(&mut self, now: Instant) -> Duration {
         let looping = self.last_clean_end.is_some_and(|last| now.duration_since(last) < MIN);
         self.last_clean_end = Some(now);
         if looping { self.after_failure(false) } else { Duration::ZERO }
     }
 
     /// 1 s to 30 s, doubling, with jitter; it begins anew after a stream that was `good`.
-    pub(super) fn after_failure(&mut self, good: bool) -> Duration {
+    pub(crate) fn after_failure(&mut self, good: bool) -> Duration {
         if good {
             self.backoff = backoff();
         }

@@ -1,5 +1,6 @@
 //! `svidgate check --envoy` on configurations that are right, and on each way of being wrong.
 
+mod egress;
 mod holes;
 mod mtls;
 mod weaknesses;
@@ -54,6 +55,11 @@ fn what_we_ship_and_the_examples_have_no_finding() {
 #[test]
 fn each_hole_and_weakness_is_named_with_its_path_and_mend() {
     check_each("envoy/envoy.yaml", holes::cases().into_iter().chain(weaknesses::cases()));
+}
+
+#[test]
+fn what_would_take_a_credential_elsewhere_is_named_with_its_path_and_mend() {
+    check_each("envoy/examples/egress.yaml", egress::cases());
 }
 
 #[test]

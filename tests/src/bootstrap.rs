@@ -55,8 +55,13 @@ impl Bootstrap {
     }
 
     /// The service behind Envoy.
-    pub fn service(mut self, address: SocketAddr) -> Self {
-        *self.address_of("service") = socket_address(address);
+    pub fn service(self, address: SocketAddr) -> Self {
+        self.cluster("service", address)
+    }
+
+    /// Any other upstream.
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        *self.address_of(name) = socket_address(address);
         self
     }
 

@@ -31,6 +31,20 @@ impl Controller {
 
     /// The same on one core, where one is given.
     pub fn start_on(core: Option<usize>, folder: &Path, workload_api: &Path) -> Self {
+        Self::launch(core, folder, workload_api, |_| {})
+    }
+
+    /// The same with other settings.
+    pub fn configured(folder: &Path, workload_api: &Path, change: impl FnOnce(&mut Value)) -> Self {
+        Self::launch(None, folder, workload_api, change)
+    }
+
+    fn launch(
+        core: Option<usize>,
+        folder: &Path,
+        workload_api: &Path,
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let socket = Self::socket_in(folder);
         let shipped = Programs::shipped("envoy/controller.yaml");
         let yaml = std::fs::read_to_string(&shipped).expect("envoy/controller.yaml");
@@ -44,6 +58,7 @@ impl Controller {
             *path = json!(folder.join(name));
         }
         config["log"]["format"] = json!("text");
+        change(&mut config);
         let file = folder.join("controller.yaml");
         // JSON is YAML.
         std::fs::write(&file, serde_json::to_string_pretty(&config).expect("JSON"))

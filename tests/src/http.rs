@@ -47,6 +47,12 @@ impl Request {
         self
     }
 
+    /// Another `host` than the one that is there.
+    pub fn with_host(mut self, host: &str) -> Self {
+        self.headers.retain(|(name, _)| name != b"host");
+        self.header("host", host)
+    }
+
     /// Adds `authorization: Bearer token`.
     pub fn bearer(self, token: impl AsRef<str>) -> Self {
         self.header("authorization", format!("Bearer {}", token.as_ref()))

@@ -10,8 +10,16 @@ use svidgate_tests::recipe::{Ask, Recipe};
 use svidgate_tests::table::peers::Peer;
 
 /// Recipes, and the files that they read.
-const KNOWN: [&str; 5] =
-    ["gateway.yaml", "registry.yaml", "rollout-plugin.yaml", "rollout.yaml", "sidecar.yaml"];
+const KNOWN: [&str; 6] =
+    // The test of this one is outgoing.rs.
+    [
+        "egress.yaml",
+        "gateway.yaml",
+        "registry.yaml",
+        "rollout-plugin.yaml",
+        "rollout.yaml",
+        "sidecar.yaml",
+    ];
 
 #[test]
 fn every_file_of_the_folder_has_a_test_here() {

@@ -12,7 +12,9 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
+use crate::clock;
 use crate::config::DEFAULT_SERVER_SOCKET;
+use crate::credentials::{CredentialState, CredentialStatus};
 use crate::printable::{escaped, json};
 use crate::serve::report::{KeyHolders, Report, SubscriberStatus, TrustDomain};
 
@@ -83,6 +85,7 @@ fn table(report: &Report) -> String {
         out.push(format!("refused bundle {others} more, which are not listed"));
     }
     out.extend(revocations(report));
+    out.extend(report.credentials.iter().map(credential));
     out.push(String::new());
     if !report.subscribers.is_empty() {
         out.extend(subscribers(&report.subscribers));
@@ -162,6 +165,18 @@ fn revocations(report: &Report) -> Vec<String> {
         out.push(format!("revoked        the file is not taken: {}", escaped(error)));
     }
     out
+}
+
+fn credential(one: &CredentialStatus) -> String {
+    let state = match one.state {
+        CredentialState::Held => "held",
+        CredentialState::Pending => "not fetched yet",
+        CredentialState::Missing => "missing: requests that need it are refused",
+    };
+    let end = one.not_after.map(|end| clock::rfc3339(end.saturating_mul(1000)));
+    let end = end.map(|end| format!(" until {end}")).unwrap_or_default();
+    let error = one.error.as_deref().map(|error| format!(" ({})", escaped(error))).unwrap_or_default();
+    format!("credential     {} from {}: {state}{end}{error}", escaped(&one.name), escaped(&one.source))
 }
 
 /// Which keys are held by how many: all of them while they are few, else those that need a look.
@@ -267,6 +282,12 @@ mod tests {
             "refused_bundles": [], "refused_bundles_total": 0,
             "summary": {"subscribers": count, "current": current, "behind": count - current, "without": 0, "held": 1},
             "revocations": {"kids": 1, "jtis": 2, "subjects": 3, "changed_at": "2025-11-25T11:30:00Z", "file_error": null},
+            "credentials": [
+                {"name": "billing", "source": "jwt_svid", "state": "held", "not_after": 1_764_072_000, "changed_at": "",
+                    "error": "d\u{1b}own", "fetched": 1, "failed": 1},
+                {"name": "legacy", "source": "file", "state": "missing", "not_after": null, "changed_at": "",
+                    "error": null, "fetched": 0, "failed": 0},
+            ],
             "keys": [
                 {"trust_domain": "a.test", "kid": "k\u{1b}[2J", "in_force": true, "revoked": false, "held_by": 1},
                 {"trust_domain": "a.test", "kid": "old", "in_force": false, "revoked": false, "held_by": 1},
@@ -308,7 +329,7 @@ mod tests {
     #[test]
     fn a_report_of_an_older_controller_is_read() {
         let mut value = serde_json::to_value(report(json!([]))).unwrap();
-        for added in ["revocations", "keys", "revisions"] {
+        for added in ["revocations", "keys", "revisions", "credentials"] {
             value.as_object_mut().unwrap().remove(added).unwrap();
         }
         value["subscribers"] = json!([{"node": "n", "instance": "", "plugin_version": "", "revision": null,
@@ -335,6 +356,8 @@ mod tests {
              a.test        0.2s ago  k\\u{1b}[2J\n\
              ignored key    twice of a.test: two keys\n\
              revoked        1 keys, 2 tokens, 3 subjects; changed 2025-11-25T11:30:00Z\n\
+             credential     billing from jwt_svid: held until 2025-11-25T12:00:00Z (d\\u{1b}own)\n\
+             credential     legacy from file: missing: requests that need it are refused\n\
              \n\
              NODE          INSTANCE  PLUGIN  REVISION      STATE    AGE    REVOKED  SEEN    HELD\n\
              envoy-1       in        0.1.0   abababababab  current  12.5s  6        now     1\n\

@@ -109,6 +109,10 @@ fn a_route_that_looks_at_the_header_takes_it_elsewhere_but_not_from_the_clusters
     assert!(
         closed.header(&ask(BILLING), "authorization").is_some_and(|value| value.starts_with("Bearer ey"))
     );
+    let mut check = std::process::Command::new(Programs::svidgate());
+    check.args(["check", "--strict", "--envoy"]).arg(closed.folder.join("envoy.json"));
+    let output = check.output().expect("svidgate");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let elsewhere = closed.envoy.send(&ask(BILLING).header("authorization", "own"));
     assert_eq!(values(&elsewhere, "authorization"), ["own"], "to the other cluster goes what the caller has");
 }

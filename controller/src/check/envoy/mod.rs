@@ -99,6 +99,7 @@ fn check(files: &[Resources<'_>]) -> Report {
     for own in files {
         plugins.extend(lonely(own, &plugins, &mut findings));
     }
+    plugins.extend(outgoing::in_clusters(files, &mut findings));
     vm::check(files, &plugins, &mut findings);
     names::check(&plugins, &mut findings);
     // Two listeners may take the same configuration from ECDS, or the same routes from RDS.

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::filter::is_svidgate;
 use super::finding::Finding;
 use super::kinds;
 use super::node::Node;
-use super::plugin::Plugin;
-use super::resources::Scope;
+use super::plugin::{self, Plugin};
+use super::resources::{Resources, Scope};
+use super::settings::Settings;
 
 /// Checks the manager's routes, as far as they are given.
 pub(super) fn check(
@@ -42,6 +44,21 @@ pub(super) fn check(
             }
         });
     }
+}
+
+/// The plugins of a way out that stand among the filters of a cluster, their settings checked: their other place.
+pub(super) fn in_clusters<'a>(files: &[Resources<'a>], findings: &mut Vec<Finding>) -> Vec<Node<'a>> {
+    let mut found = Vec::new();
+    for cluster in files.iter().flat_map(|file| &file.clusters) {
+        cluster.each(&mut |node| {
+            let is_ours = node.has("vm_config") && is_svidgate("", node);
+            if is_ours && !Settings::of(node).value.get("inbound").is_none_or(Value::is_null) {
+                plugin::check_wasm(node, findings);
+                found.push(node.clone());
+            }
+        });
+    }
+    found
 }
 
 /// The headers that it sets or removes where it judges callers, in lower case.

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::filter::is_svidgate;
 use super::finding::Finding;
 use super::kinds;
 use super::node::Node;
 use super::resources::Resources;
-use super::settings::Settings;
 
 /// Looks through the whole of every file for Wasm plugins beside `ours`.
 pub(super) fn check(files: &[Resources<'_>], ours: &[Node<'_>], findings: &mut Vec<Finding>) {
@@ -31,10 +28,6 @@ fn places_for_wasm<'a>(file: &Resources<'a>) -> Vec<Node<'a>> {
 
 fn beside(wasm: &Node<'_>, ids: &BTreeSet<&str>) -> Option<Finding> {
     if is_svidgate("", wasm) {
-        // On a way out it has its place among the filters of a cluster too.
-        if !Settings::of(wasm).value.get("inbound").is_none_or(Value::is_null) {
-            return None;
-        }
         let what = "an svidgate plugin stands here, where it judges nothing";
         let mend = "list it among the http_filters of a connection manager, with its guard behind it";
         return Some(Finding::new(kinds::PLUGIN_ELSEWHERE, wasm, what, mend));

@@ -184,6 +184,36 @@ async fn a_file_that_cannot_be_used_changes_nothing_and_one_that_is_gone_takes_i
 }
 
 #[tokio::test]
+async fn secrets_are_given_before_the_agent_has_said_a_word_and_trust_comes_when_it_does() {
+    let me = rustix::process::getuid().as_raw();
+    let yaml = format!(
+        "credential_keys: {{edge: FOLDER/edge.key}}\n\
+         credentials: {{hush: {{file: FOLDER/hush, subscribers: [{{uid: {me}}}]}}}}\n"
+    );
+    let prepare = |folder: &Path| {
+        write(folder, "edge.key", &key(1).0);
+        write(folder, "hush", "value-1");
+    };
+    let mut setup = Setup::start_beside(&yaml, prepare, support::FakeAgent::down).await;
+    assert_eq!(setup.get("/v1/snapshot?wait=0").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let first = until(&setup, "hush", |value| value.as_deref() == Some("value-1")).await;
+    let snapshot = first.snapshot();
+    assert!(snapshot.trust().is_empty());
+    assert_eq!(snapshot.observed().at, 0, "older than any state that a filter may hold");
+    let (socket, asked, tag) = (setup.socket.clone(), path("hush", &key(1).1, 60), first.etag());
+    let held = tokio::spawn(async move {
+        support::get(&socket, &asked, &[("x-svidgate-node", "holder"), ("if-none-match", tag.as_str())]).await
+    });
+    eventually("it is held", || async { setup.held_by("holder").await > 0 }).await;
+    setup.agent.bundles(&[("a.test", &jwks(&["1"]))]);
+    setup.agent.up();
+    let answer = timeout(support::DEADLINE / 2, held).await.unwrap().unwrap();
+    assert_eq!(value(&answer, "hush").as_deref(), Some("value-1"));
+    assert!(answer.snapshot().observed().at > 0);
+    setup.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn no_value_is_shown_anywhere() {
     let setup = start().await;
     setup.agent.jwt_svids(Some(60));

@@ -54,7 +54,7 @@ pub(super) async fn get(
     // Their values lie in the connection's read buffer, which would be held for the whole wait beside a second one.
     drop(headers);
 
-    let state = || Some(Answer::of(app.store.snapshot()?, asked.as_ref(), caller, &app));
+    let state = || Answer::of(asked.as_ref(), caller, &app);
     changed(&app, known.as_ref(), Duration::from_secs(parameters.wait), &state, asked.is_some()).await;
     match state() {
         None => refusal(StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet"),
@@ -77,11 +77,18 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(snapshot: Arc<Encoded>, asked: Option<&Asked>, caller: Caller, app: &App) -> Self {
+    /// `None` while there is nothing to give.
+    fn of(asked: Option<&Asked>, caller: Caller, app: &App) -> Option<Self> {
         let credentials = asked.and_then(|asked| app.credentials.given(asked, caller.uid));
+        let snapshot = match app.store.snapshot() {
+            Some(snapshot) => snapshot,
+            // Secrets need no agent. What goes with them trusts nobody, and is older than any state that is held.
+            None if credentials.is_some() => Arc::new(Encoded::nothing()?),
+            None => return None,
+        };
         let revision = credentials.as_ref().map(|sealed| sealed.revision().clone());
         let etag = ETag { credentials: revision, ..snapshot.etag.clone() };
-        Self { snapshot, credentials, etag }
+        Some(Self { snapshot, credentials, etag })
     }
 
     fn bytes(&self) -> Bytes {

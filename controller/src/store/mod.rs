@@ -4,10 +4,11 @@ mod fit;
 mod history;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Bytes;
-use svidgate_snapshot::{ETag, Limits, Revision, SnapshotError};
+use svidgate_snapshot::{ETag, Limits, Observed, Revision, Snapshot, SnapshotError};
 use tokio::sync::watch;
 
 use history::History;
@@ -39,6 +40,15 @@ pub struct Encoded {
     pub etag: ETag,
     /// The body of the answer.
     pub bytes: Bytes,
+}
+
+impl Encoded {
+    /// A snapshot that trusts nobody, of a time before any: of a state that is held it changes nothing. `None` never.
+    pub(crate) fn nothing() -> Option<Self> {
+        let snapshot = Snapshot::new(BTreeMap::new(), Observed::default()).ok()?;
+        let bytes = snapshot.encode(&Limits::default()).ok()?.into();
+        Some(Self { etag: snapshot.etag(), bytes })
+    }
 }
 
 impl Store {

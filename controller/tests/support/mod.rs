@@ -48,12 +48,22 @@ impl Setup {
     /// Starts both, the controller with this text as its settings besides the sockets. `FOLDER` in it stands for a
     /// folder in which `prepare` may put files.
     pub async fn start_configured(yaml: &str, prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_beside(yaml, prepare, |_| {}).await
+    }
+
+    /// The same, beside an agent that `change` was at before.
+    pub async fn start_beside(
+        yaml: &str,
+        prepare: impl FnOnce(&Path),
+        change: impl FnOnce(&mut FakeAgent),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         let yaml = yaml.replace("FOLDER", &folder.path().display().to_string());
         let file = folder.path().join("settings.yaml");
         std::fs::write(&file, yaml).unwrap();
-        let agent = FakeAgent::start(&folder.path().join("agent.sock"));
+        let mut agent = FakeAgent::start(&folder.path().join("agent.sock"));
+        change(&mut agent);
         let socket = folder.path().join("c.sock");
         let config = load(Some(&file), &environment(agent.path(), &socket, &[])).unwrap();
         Self::run(folder, agent, socket, config).await

@@ -1,6 +1,6 @@
 //! The HTTP filters that are compared.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -29,6 +29,8 @@ pub enum Filter {
     SvidgateUnguarded,
     /// svidgate that logs no refusals.
     SvidgateQuiet,
+    /// Another build of svidgate, by its place in [`Parts::builds`].
+    SvidgateBuild(usize),
 }
 
 /// What filters refer to.
@@ -40,6 +42,8 @@ pub struct Parts<'a> {
     pub baseline: &'a Path,
     /// The plugin and its guard, as they are shipped.
     pub shipped: Vec<Value>,
+    /// Other builds of the plugin.
+    pub builds: &'a [PathBuf],
 }
 
 impl Filter {
@@ -58,6 +62,7 @@ impl Filter {
             Self::Svidgate(n) => format!("svidgate, {n} rules"),
             Self::SvidgateUnguarded => "svidgate without guard".into(),
             Self::SvidgateQuiet => "svidgate, refusals not logged".into(),
+            Self::SvidgateBuild(n) => format!("svidgate, build {n}"),
         }
     }
 
@@ -82,7 +87,8 @@ impl Filter {
         match self {
             Self::None | Self::Header | Self::JwtAuthn | Self::JwtAuthnCached => false,
             Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) | Self::ExtAuthz => true,
-            Self::Svidgate(_) | Self::SvidgateUnguarded | Self::SvidgateQuiet => true,
+            Self::Svidgate(_) | Self::SvidgateUnguarded => true,
+            Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
         }
     }
 
@@ -91,7 +97,8 @@ impl Filter {
         match self {
             Self::None | Self::Header | Self::JwtAuthn | Self::JwtAuthnRbac | Self::ExtAuthz => false,
             Self::JwtAuthnCached | Self::JwtAuthnCachedRbac(_) => true,
-            Self::Svidgate(_) | Self::SvidgateUnguarded | Self::SvidgateQuiet => true,
+            Self::Svidgate(_) | Self::SvidgateUnguarded => true,
+            Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
         }
     }
 
@@ -115,6 +122,12 @@ impl Filter {
             Self::ExtAuthz => vec![ext_authz()],
             Self::SvidgateUnguarded => parts.shipped[..1].to_vec(),
             Self::Svidgate(_) | Self::SvidgateQuiet => parts.shipped.clone(),
+            Self::SvidgateBuild(n) => {
+                let mut filters = parts.shipped.clone();
+                filters[0]["typed_config"]["config"]["vm_config"]["code"]["local"]["filename"] =
+                    json!(parts.builds[n]);
+                filters
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod cpu;
 mod filter;
 mod latency;
 mod machine;
+mod memory;
 mod plan;
 mod proof;
 mod report;
@@ -32,6 +33,7 @@ mod verifier;
 mod wrk;
 
 pub use filter::Filter;
+pub use memory::{Burden, Memory, MemoryReport, measure as measure_memory};
 pub use plan::{Lane, Plan};
 pub use report::Report;
 pub use run::run;

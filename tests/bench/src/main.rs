@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use svidgate_bench::{Plan, run, serve_verifier};
+use svidgate_bench::{Burden, Memory, Plan, measure_memory, run, serve_verifier};
 
 /// What a request costs in a real Envoy: with svidgate, with what else could verify its token, and with nothing.
 #[derive(Debug, Parser)]
@@ -15,6 +15,9 @@ struct Args {
     /// Less than two minutes: what the targets are about.
     #[arg(long)]
     quick: bool,
+    /// Only what another build of the plugin costs beside `target/svidgate.wasm`; may be repeated.
+    #[arg(long, value_name = "WASM", conflicts_with = "quick")]
+    beside: Vec<PathBuf>,
     /// Where the report goes.
     #[arg(long, default_value = "target/bench/report.json")]
     report: PathBuf,
@@ -32,14 +35,39 @@ enum Command {
         /// File with the JWKS that is trusted.
         keys: PathBuf,
     },
+    /// Whether the memory of an Envoy stays flat.
+    Memory {
+        /// Requests, each with a valid token of its own.
+        #[arg(long, default_value_t = 1_000_000)]
+        tokens: u64,
+        /// Changes of the snapshot.
+        #[arg(long, default_value_t = 10_000)]
+        changes: u64,
+        /// Where the report goes.
+        #[arg(long, default_value = "target/bench/memory.json")]
+        report: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    if let Some(Command::Verifier { socket, keys }) = &args.command {
-        return serve_verifier(socket, keys);
+    match args.command {
+        Some(Command::Verifier { socket, keys }) => return serve_verifier(&socket, &keys),
+        Some(Command::Memory { tokens, changes, report }) => {
+            let told = |at: &Memory| eprintln!("{} tokens, {} changes", at.tokens, at.changes);
+            let found = measure_memory(Burden { tokens, changes }, told)?;
+            println!("{}", found.table());
+            found.write(&report)?;
+            println!("written to {}", report.display());
+            return Ok(());
+        }
+        None => {}
     }
-    let plan = if args.quick { Plan::quick() } else { Plan::full() };
+    let plan = match args.beside {
+        builds if !builds.is_empty() => Plan::beside(builds),
+        _ if args.quick => Plan::quick(),
+        _ => Plan::full(),
+    };
     let program = std::env::current_exe().context("the path of this program")?;
     let report = run(&plan, &program, |progress| eprintln!("{progress}"))?;
     println!("{}", report.table());

@@ -1,5 +1,6 @@
 //! What is measured, and how often.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::filter::Filter;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub seconds: u64,
     /// Rate (requests a second) and length of the look at latencies, if there is one.
     pub latency: Option<(u32, Duration)>,
+    /// Other builds of the plugin that are measured beside it.
+    pub builds: Vec<PathBuf>,
 }
 
 impl Plan {
@@ -61,6 +64,7 @@ impl Plan {
             rounds: 4,
             seconds: 1,
             latency: Some((2_000, Duration::from_secs(3))),
+            builds: Vec::new(),
         }
     }
 
@@ -72,7 +76,33 @@ impl Plan {
             lanes.extend(lanes_of(Traffic::Fresh(algorithm), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
         }
         lanes.extend(lanes_of(Traffic::One(Algorithm::Es256), &[Filter::SvidgateUnguarded]));
-        Self { name: "quick", lanes, generations: 1, warm_up: 1, rounds: 6, seconds: 1, latency: None }
+        Self {
+            name: "quick",
+            lanes,
+            generations: 1,
+            warm_up: 1,
+            rounds: 6,
+            seconds: 1,
+            latency: None,
+            builds: Vec::new(),
+        }
+    }
+
+    /// The plugin beside other builds of it, warm: which options of the compiler or which change pays.
+    pub fn beside(builds: Vec<PathBuf>) -> Self {
+        let own = std::iter::once(Filter::Svidgate(1)).chain((0..builds.len()).map(Filter::SvidgateBuild));
+        let filters: Vec<Filter> = [Filter::None, Filter::Header].into_iter().chain(own).collect();
+        let lanes = lanes_of(Traffic::One(Algorithm::Es256), &filters);
+        Self {
+            name: "beside",
+            lanes,
+            generations: 2,
+            warm_up: 1,
+            rounds: 8,
+            seconds: 1,
+            latency: None,
+            builds,
+        }
     }
 
     /// Every kind of part once, far too short to say anything about speed.
@@ -82,7 +112,16 @@ impl Plan {
         lanes.extend(lanes_of(Traffic::Fresh(Algorithm::Es256), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
         lanes.extend(lanes_of(Traffic::NoToken, &[Filter::Svidgate(1)]));
         let latency = Some((500, Duration::from_millis(200)));
-        Self { name: "smoke", lanes, generations: 1, warm_up: 0, rounds: 1, seconds: 1, latency }
+        Self {
+            name: "smoke",
+            lanes,
+            generations: 1,
+            warm_up: 0,
+            rounds: 1,
+            seconds: 1,
+            latency,
+            builds: Vec::new(),
+        }
     }
 
     /// The filters of all lanes, each once.

@@ -25,12 +25,12 @@ pub fn run(plan: &Plan, program: &Path, progress: impl Fn(&str)) -> anyhow::Resu
     let folder = Folder::new();
     let wrk = Wrk::find(folder.path())?;
     let cores = Cores::take()?;
-    site::baseline();
+    site::need_baseline();
     let mut machine = Machine::here(wrk.version(), cores.count);
     let now = svidgate_tests::now().duration_since(std::time::UNIX_EPOCH).context("the clock")?.as_secs();
     progress("Signing tokens");
     let traffics = Traffics::make(plan, &folder, now);
-    let setup = Setup { folder: folder.path(), program, core: cores.envoy, now };
+    let setup = Setup { folder: folder.path(), program, core: cores.envoy, now, builds: &plan.builds };
 
     let mut samples: BTreeMap<Lane, Vec<Sample>> = BTreeMap::new();
     let mut latencies = BTreeMap::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
+use svidgate_tests::within;
 
 use crate::cpu::Usage;
 use crate::plan::Lane;
@@ -50,13 +51,13 @@ impl Sample {
         seconds: u64,
     ) -> anyhow::Result<Self> {
         let (pid, address) = (site.pid(lane.filter), site.address(lane.filter));
-        let hits_before = cache_hits(lane, site);
+        let before_caching = cache_uses(lane, site);
         let before = Usage::of(pid);
         let verifier_before = site.verifier().map(Usage::of);
         let count = wrk.run(address, values, skip, seconds)?;
         let used = Usage::of(pid).since(before);
         let verifier = site.verifier().map(Usage::of);
-        let hits = cache_hits(lane, site).zip(hits_before).map(|(after, before)| after - before);
+        let hits = before_caching.map(|before| cache_hits(lane, site, before, count.requests));
         check(lane, &count, hits)
             .with_context(|| format!("{}, {}", lane.filter.name(), lane.traffic.name()))?;
 
@@ -78,14 +79,31 @@ impl Sample {
     }
 }
 
+/// Hits of the token cache since `before`. svidgate counts up to a quarter of a second later.
+fn cache_hits(lane: Lane, site: &mut Site, before: CacheUses, requests: u64) -> u64 {
+    let mut uses = || cache_uses(lane, site).unwrap_or(before);
+    let counted = |uses: &CacheUses| uses.hits + uses.misses - before.hits - before.misses >= requests;
+    let settled = lane.traffic.is_good().then(|| within(COUNTED, || Some(uses()).filter(counted))).flatten();
+    settled.unwrap_or_else(uses).hits - before.hits
+}
+
 /// What the filter says of its token cache.
-fn cache_hits(lane: Lane, site: &mut Site) -> Option<u64> {
+fn cache_uses(lane: Lane, site: &mut Site) -> Option<CacheUses> {
     if !lane.filter.caches() {
         return None;
     }
-    let stats = site.envoy(lane.filter).stats_like("cache_hit");
-    Some(stats.into_iter().map(|(_, hits)| hits).sum())
+    let stats = site.envoy(lane.filter).stats_like("cache_(hit|miss)");
+    let sum = |word| stats.iter().filter(|(name, _)| name.contains(word)).map(|(_, uses)| uses).sum();
+    Some(CacheUses { hits: sum("cache_hit"), misses: sum("cache_miss") })
 }
+
+#[derive(Clone, Copy, Debug)]
+struct CacheUses {
+    hits: u64,
+    misses: u64,
+}
+
+const COUNTED: Duration = Duration::from_secs(2);
 
 fn check(lane: Lane, count: &Count, hits: Option<u64>) -> anyhow::Result<()> {
     let refused = if lane.filter.admits(lane.traffic) { 0 } else { count.requests };

@@ -33,6 +33,8 @@ pub struct Setup<'a> {
     pub core: usize,
     /// Seconds since 1970.
     pub now: u64,
+    /// Other builds of the plugin.
+    pub builds: &'a [PathBuf],
 }
 
 impl Site {
@@ -42,7 +44,7 @@ impl Site {
         let verifier = filters.contains(&Filter::ExtAuthz).then(|| start_verifier(setup));
         let launch = Launch { workers: 1, core: Some(setup.core) };
         let start = |filter: &Filter| {
-            let bootstrap = bootstrap(*filter, setup.folder);
+            let bootstrap = bootstrap(*filter, setup.folder, setup.builds);
             (*filter, Envoy::launch(&filter.slug(), &bootstrap, setup.folder, launch))
         };
         Self { envoys: filters.iter().map(start).collect(), verifier, _controller: controller }
@@ -74,7 +76,7 @@ impl Site {
 
 /// The shipped bootstrap with other filters, with an answer of Envoy's own in place of the service, and without an
 /// access log.
-fn bootstrap(filter: Filter, folder: &Path) -> Bootstrap {
+pub(crate) fn bootstrap(filter: Filter, folder: &Path, builds: &[PathBuf]) -> Bootstrap {
     let shipped = Bootstrap::shipped().controller(&Controller::socket_in(folder));
     let shipped = shipped.plugin_config(|plugin| filter.configure(plugin));
     shipped.edit(|config| {
@@ -86,8 +88,8 @@ fn bootstrap(filter: Filter, folder: &Path) -> Bootstrap {
         let shipped = manager["http_filters"].as_array_mut().expect("http_filters");
         let router = shipped.pop().expect("the router");
         assert_eq!(shipped.len(), 2, "the shipped filters are the plugin, its guard and the router");
-        let baseline = baseline();
-        let parts = Parts { keys: &trusted_keys(), baseline: &baseline, shipped: shipped.clone() };
+        let baseline = baseline_path();
+        let parts = Parts { keys: &trusted_keys(), baseline: &baseline, shipped: shipped.clone(), builds };
         let mut filters = filter.http_filters(&parts);
         filters.push(router);
         manager["http_filters"] = json!(filters);
@@ -146,11 +148,14 @@ fn verifier_socket(folder: &Path) -> PathBuf {
     folder.join("verifier.sock")
 }
 
-/// The module that `make` puts beside the plugin.
-pub(crate) fn baseline() -> PathBuf {
-    let path = Programs::shipped("target/bench/baseline.wasm");
+/// The module that `make bench` puts beside the plugin. It must be there where it is measured.
+pub(crate) fn need_baseline() {
+    let path = baseline_path();
     assert!(path.exists(), "{} is not there: run 'make bench'", path.display());
-    path
+}
+
+fn baseline_path() -> PathBuf {
+    Programs::shipped("target/bench/baseline.wasm")
 }
 
 fn snapshot(now: u64) -> Vec<u8> {

@@ -149,4 +149,4 @@ const STRANGER: &str = "spiffe://example.org/stranger";
 /// More than a cache holds, so that in a cycle nothing comes again before it was pushed out.
 const FRESH: usize = CACHE_ENTRIES * 3 / 2;
 const JUNK_BYTES: usize = 8_192;
-const DAY: u64 = 24 * 3600;
+pub(crate) const DAY: u64 = 24 * 3600;

@@ -12,6 +12,19 @@ pub fn poll<T>(what: &str, deadline: Duration, condition: impl FnMut() -> Option
     within(deadline, condition).unwrap_or_else(|| panic!("not within {deadline:?}: {what}"))
 }
 
+/// What `read` gives once it has given the same for `span`. Fails the test when it still changes after `deadline`.
+pub fn settled<T: PartialEq>(what: &str, span: Duration, deadline: Duration, read: impl Fn() -> T) -> T {
+    let mut last = (read(), Instant::now());
+    poll(what, deadline, || {
+        let value = read();
+        if value != last.0 {
+            last = (value, Instant::now());
+        }
+        (last.1.elapsed() >= span).then_some(())
+    });
+    last.0
+}
+
 /// As [`poll`], but leaves it to the caller what a passed deadline means.
 pub fn within<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();

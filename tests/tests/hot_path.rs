@@ -12,13 +12,13 @@ const WARM: &[&str] = &[
     "proxy_get_header_map_pairs",
     "proxy_get_current_time_nanoseconds",
     "proxy_get_shared_data",
-    "proxy_increment_metric",
     "proxy_remove_header_map_value",
     "proxy_replace_header_map_value",
     "proxy_set_property",
     "proxy_set_property",
-    "proxy_increment_metric",
     "proxy_set_property",
+    "proxy_increment_metric",
+    "proxy_increment_metric",
 ];
 
 #[test]

@@ -1,5 +1,6 @@
 //! The token in one `Authorization` value (RFC 6750 §2.1; V18).
 
+use crate::bytes::ByteSet;
 use crate::deny_reason::DenyReason;
 
 const SCHEME: &[u8] = b"Bearer";
@@ -41,16 +42,14 @@ pub fn bare(value: &[u8]) -> Result<&[u8], BearerError> {
     if value.is_empty() {
         return Err(BearerError::NoToken);
     }
-    if !value.iter().all(|byte| is_token68(*byte)) {
+    if !TOKEN68.has_all(value) {
         return Err(BearerError::Junk);
     }
     Ok(value)
 }
 
 /// `b64token` of RFC 6750 §2.1.
-fn is_token68(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
-}
+static TOKEN68: ByteSet = ByteSet::alphanumerics_and(b"-._~+/=");
 
 /// Why an `Authorization` value yields no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::bytes::Segments;
 use crate::trust_domain::{TrustDomain, is_trust_domain_byte};
 
 /// The longest SPIFFE ID, in bytes (SPIFFE-ID §2.3: up to 2048 must be supported, longer must not be made).
@@ -55,15 +56,12 @@ impl SpiffeId {
     /// The path: empty, or `/` and the segments, as in `/ns/shop/sa/cart`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.uri
-            .strip_prefix(SCHEME)
-            .and_then(|rest| rest.strip_prefix(self.trust_domain.as_str()))
-            .unwrap_or_default()
+        self.uri.get(SCHEME.len().saturating_add(self.trust_domain.as_str().len())..).unwrap_or_default()
     }
 
     /// The segments of the path in order; none when there is no path.
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.path().split('/').skip(1)
+    pub fn segments(&self) -> Segments<'_> {
+        Segments::of(self.path())
     }
 
     /// The whole ID.

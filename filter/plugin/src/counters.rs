@@ -2,27 +2,65 @@
 //! for ever, and a VM outlives its configurations.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
+use hashbrown::HashMap;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
 use svidgate_policy::Policy;
 
 use crate::metrics::{Counter, Gauge};
 
-/// Ids of the counters that one configuration has used so far.
+/// The counters that one configuration has used so far. Envoy is told of them in [`flush`](Self::flush), so that under
+/// load a request does not pay for a call of the host for each.
 #[derive(Default)]
-pub(crate) struct Counters(RefCell<HashMap<Counter, Option<u32>>>);
+pub(crate) struct Counters(RefCell<State>);
+
+#[derive(Default)]
+struct State {
+    known: HashMap<Counter, usize>,
+    pending: Vec<Pending>,
+    /// Those of `pending` that have a count.
+    touched: Vec<usize>,
+}
+
+struct Pending {
+    id: Option<u32>,
+    count: i64,
+}
 
 impl Counters {
     pub(crate) fn increment(&self, counter: Counter, policy: &Policy) {
-        let mut known = self.0.borrow_mut();
-        let id = known
-            .entry(counter)
-            .or_insert_with(|| counter.name(policy).and_then(|name| id(MetricType::Counter, &name)));
-        if let Some(id) = id {
-            let _ = hostcalls::increment_metric(*id, 1);
+        let State { known, pending, touched } = &mut *self.0.borrow_mut();
+        let slot = *known.entry(counter).or_insert_with(|| {
+            let id = counter.name(policy).and_then(|name| id(MetricType::Counter, &name));
+            pending.push(Pending { id, count: 0 });
+            pending.len().saturating_sub(1)
+        });
+        if let Some(pending) = pending.get_mut(slot) {
+            if pending.count == 0 {
+                touched.push(slot);
+            }
+            pending.count = pending.count.saturating_add(1);
         }
+    }
+
+    /// Tells Envoy what was counted since the last time.
+    pub(crate) fn flush(&self) {
+        let State { pending, touched, .. } = &mut *self.0.borrow_mut();
+        for slot in touched.drain(..) {
+            let Some(pending) = pending.get_mut(slot) else { continue };
+            let count = std::mem::take(&mut pending.count);
+            if let Some(id) = pending.id {
+                let _ = hostcalls::increment_metric(id, count);
+            }
+        }
+    }
+}
+
+impl Drop for Counters {
+    /// Requests that came before a new configuration are counted too.
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 

@@ -149,11 +149,20 @@ pub(crate) fn header_pairs(map: MapType) -> Option<Bytes> {
     Some(unsafe { Vec::from_raw_parts(data, size, size) })
 }
 
+/// Sets the filter state `wasm.NAME` of the request. Unlike the SDK's, it allocates nothing. `None` when it is not set.
+#[expect(unsafe_code, reason = "lends two texts to the host for one call")]
+pub(crate) fn set_property(name: &str, value: &[u8]) -> Option<()> {
+    // SAFETY: both are valid for reads for the whole call.
+    let status = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+    (status == STATUS_OK).then_some(())
+}
+
 #[expect(unsafe_code, reason = "an import of the proxy-wasm ABI 0.2.1")]
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     // Declared with a plain number as result: a status that the SDK's enum lacks must not become one.
     fn proxy_get_header_map_pairs(map: MapType, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_set_property(name: *const u8, name_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,

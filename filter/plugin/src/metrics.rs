@@ -98,8 +98,14 @@ impl GrpcLabel {
     #[must_use]
     pub fn of(verdict: &Verdict<'_>) -> Option<Self> {
         let (rule, grpc) = (verdict.position?, &verdict.rule?.matches.grpc);
-        let [service, method] = verdict.path.as_ref()?.segments() else { return None };
-        grpc.iter().enumerate().filter(|(_, declared)| declared.service == *service).find_map(
+        if grpc.is_empty() {
+            return None;
+        }
+        let mut segments = verdict.path.as_ref()?.segments();
+        let (service, method, None) = (segments.next()?, segments.next()?, segments.next()) else {
+            return None;
+        };
+        grpc.iter().enumerate().filter(|(_, declared)| declared.service == service).find_map(
             |(at, declared)| {
                 let label = |method| Self { rule, service: at, method };
                 if declared.methods.is_empty() {

@@ -43,6 +43,7 @@ pub(crate) struct Gate {
     counters: Counters,
     bundle_ages: RefCell<BundleAges>,
     looked_at: RefCell<u64>,
+    told_at: Cell<u64>,
 }
 
 /// Starts without a configuration; `on_configure` gives it one.
@@ -79,6 +80,7 @@ impl Gate {
             counters: Counters::default(),
             bundle_ages: RefCell::new(BundleAges::new(&config.settings)),
             looked_at: RefCell::default(),
+            told_at: Cell::default(),
             config,
         }
     }
@@ -163,6 +165,19 @@ impl Gate {
                 self.count(Counter::GrpcFailure(label, denial.reason()));
             }
         }
+    }
+
+    /// Tells Envoy what was counted, unless that was done within this millisecond: the next request or the tick does it.
+    pub(crate) fn tell_counts(&self, now: u64) {
+        if self.told_at.replace(now) != now {
+            self.counters.flush();
+        }
+    }
+
+    /// Tells Envoy what was counted and what there is.
+    fn report(&self, now: u64) {
+        self.counters.flush();
+        self.record_gauges(now);
     }
 
     fn record_gauges(&self, now: u64) {
@@ -250,6 +265,9 @@ impl Context for Root {
     }
 
     fn on_done(&mut self) -> bool {
+        if let Some(gate) = &self.gate {
+            gate.counters.flush();
+        }
         if let Some(subscription) = &mut self.subscription {
             subscription.subscriber.leave(&EnvoySharedData);
         }
@@ -307,7 +325,7 @@ impl RootContext for Root {
         if let Some(gate) = &self.gate {
             let now = host::now();
             gate.refresh(now);
-            gate.record_gauges(now);
+            gate.report(now);
         }
         self.tick();
         #[cfg(feature = "test-hooks")]

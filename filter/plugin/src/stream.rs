@@ -106,6 +106,7 @@ fn decide(gate: &Gate) -> Result<(), (Denial, Form)> {
     }
     gate.count_verdict(&verdict);
     tell(gate, &verdict);
+    gate.tell_counts(now);
     if let Some(level) = gate.config.log.level
         && verdict.denial().is_some()
         && gate.sampling.is_due()
@@ -141,19 +142,18 @@ fn admit(gate: &Gate, headers: &Headers<'_>, verdict: &Verdict<'_>, passage: &Pa
         done.ok()?;
     }
     if let Passage::Admitted(identity) = passage {
-        hostcalls::set_property(vec![&gate.id_property], Some(identity.spiffe_id().as_str().as_bytes()))
-            .ok()?;
+        host::set_property(&gate.id_property, identity.spiffe_id().as_str().as_bytes())?;
     }
-    hostcalls::set_property(vec![&gate.mark_property], Some(MARK_VALUE)).ok()
+    host::set_property(&gate.mark_property, MARK_VALUE)
 }
 
 /// For access logs. What fails here changes nothing for the request.
 fn tell(gate: &Gate, verdict: &Verdict<'_>) {
     let rule = verdict.rule.map_or("none", |rule| rule.name.as_str());
-    let _ = hostcalls::set_property(vec![&gate.rule_property], Some(rule.as_bytes()));
+    let _ = host::set_property(&gate.rule_property, rule.as_bytes());
     if let Some(denial) = verdict.denial() {
         let reason = denial.reason().as_str();
-        let _ = hostcalls::set_property(vec![&gate.reason_property], Some(reason.as_bytes()));
+        let _ = host::set_property(&gate.reason_property, reason.as_bytes());
     }
 }
 

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+
 /// A change to the headers of a request that passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub enum Edit<'e> {
     /// Removes every value of a header.
-    Remove(String),
+    Remove(&'e str),
     /// Sets a header to one value that replaces all others (checklist P8).
-    Set(String, Vec<u8>),
+    Set(&'e str, Cow<'e, [u8]>),
 }

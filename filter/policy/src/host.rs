@@ -1,5 +1,8 @@
 use std::fmt;
 
+use hashbrown::Equivalent;
+use svidgate_jwt_svid::ByteSet;
+
 /// The host of a request as it is judged: lower case, without a trailing dot and without a default port
 /// (checklist P4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +21,10 @@ impl Host {
     /// # Errors
     /// [`BadHost`] for anything else: user information, empty labels, a port that is no number, other bytes.
     pub fn parse(authority: &str) -> Result<Self, BadHost> {
-        let (name, port) = split_port(authority)?;
+        let (name, port) = match LABEL_OR_DOT.has_all(authority.as_bytes()) {
+            true => (authority, None),
+            false => split_port(authority)?,
+        };
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let valid = if name.starts_with('[') { is_ip_literal(&name) } else { is_name(&name) };
         if !valid {
@@ -33,20 +39,35 @@ impl Host {
         &self.name
     }
 
-    /// The host without its first label, on the same port; none for an address or a single label.
-    #[must_use]
-    pub fn parent(&self) -> Option<Self> {
-        if self.name.starts_with('[') {
-            return None;
-        }
-        let (_, parent) = self.name.split_once('.')?;
-        Some(Self { name: parent.to_owned(), port: self.port })
+    /// Hosts without the first label, the first two, and so on, on the same port; none for an address or a single label.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = HostRef<'_>> {
+        let first = Some(self.name.as_str()).filter(|name| !name.starts_with('[')).and_then(parent);
+        std::iter::successors(first, |name| parent(name)).map(|name| HostRef { name, port: self.port })
     }
 
     /// The port, if it is none of the default ones.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
+    }
+}
+
+/// A [`Host`] that borrows its name, to look others up by.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(crate) struct HostRef<'h> {
+    name: &'h str,
+    port: Option<u16>,
+}
+
+impl HostRef<'_> {
+    pub(crate) fn to_host(self) -> Host {
+        Host { name: self.name.to_owned(), port: self.port }
+    }
+}
+
+impl Equivalent<Host> for HostRef<'_> {
+    fn equivalent(&self, host: &Host) -> bool {
+        self.name == host.name && self.port == host.port
     }
 }
 
@@ -93,9 +114,7 @@ impl HostPattern {
     pub fn matches(&self, host: &Host) -> bool {
         match self {
             Self::Exact(exact) => exact == host,
-            Self::Below(parent) => {
-                std::iter::successors(host.parent(), Host::parent).any(|candidate| candidate == *parent)
-            }
+            Self::Below(parent) => host.parents().any(|candidate| candidate.equivalent(parent)),
         }
     }
 }
@@ -118,6 +137,11 @@ impl fmt::Display for HostPattern {
     }
 }
 
+fn parent(name: &str) -> Option<&str> {
+    let dot = name.bytes().position(|byte| byte == b'.')?;
+    name.get(dot.saturating_add(1)..)
+}
+
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), BadHost> {
     let after_address = authority.rfind(']').unwrap_or_default();
     let colon = authority.rfind(':').filter(|colon| *colon > after_address);
@@ -132,13 +156,19 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), BadHost> {
 
 /// Letters, digits, `-` and `_` in labels that are not empty.
 fn is_name(name: &str) -> bool {
-    name.len() <= 253
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= 63
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        })
+    let mut label: usize = 0;
+    for byte in name.bytes() {
+        label = match byte {
+            b'.' if label > 0 => 0,
+            _ if label < 63 && LABEL.has(byte) => label.saturating_add(1),
+            _ => return false,
+        }
+    }
+    label > 0 && name.len() <= 253
 }
+
+static LABEL: ByteSet = ByteSet::alphanumerics_and(b"-_");
+static LABEL_OR_DOT: ByteSet = ByteSet::alphanumerics_and(b"-_.");
 
 fn is_ip_literal(name: &str) -> bool {
     name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|address| {

@@ -68,7 +68,7 @@ impl IdPattern {
         if *id.trust_domain() != self.trust_domain {
             return false;
         }
-        let mut segments = id.path().split('/').skip(1);
+        let mut segments = id.segments();
         let prefix = self.segments.iter().all(|pattern| {
             segments.next().is_some_and(|segment| pattern.as_ref().is_none_or(|literal| literal == segment))
         });

@@ -187,9 +187,9 @@ impl Judge {
 
     /// The changes to the headers of a request that passes, after those that it [owns](Self::owns_header) were removed.
     #[must_use]
-    pub fn edits(&self, headers: &Headers<'_>, verdict: &Verdict<'_>) -> Vec<Edit> {
+    pub fn edits<'e>(&'e self, headers: &Headers<'_>, verdict: &'e Verdict<'_>) -> Vec<Edit<'e>> {
         let upstream = &self.settings.upstream;
-        let set = |name: &str, value: &str| Edit::Set(name.to_owned(), value.as_bytes().to_vec());
+        let set = |name: &'e str, value: &'e str| Edit::Set(name, value.as_bytes().into());
         match &verdict.outcome {
             Ok(Passage::Admitted(identity)) => {
                 let mut edits = Vec::new();
@@ -203,7 +203,7 @@ impl Judge {
                 }
                 for wanted in &upstream.claims {
                     let value = identity.token().and_then(|token| claims::value(token.claims(), wanted));
-                    edits.extend(value.map(|value| set(&wanted.header, &value)));
+                    edits.extend(value.map(|value| Edit::Set(&wanted.header, value.into_bytes().into())));
                 }
                 edits
             }

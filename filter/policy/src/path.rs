@@ -1,10 +1,13 @@
 use std::fmt;
 
+use svidgate_jwt_svid::{ByteSet, Segments};
+
 /// The path of a request as it is judged: its segments, decoded (RFC 3986 §6.2.2), when there is one way only to read
 /// it (checklist P5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
-    segments: Vec<String>,
+    /// Each segment behind a `/`; none for `/`.
+    text: String,
 }
 
 /// A path that the proxy and the service could read in two ways.
@@ -21,23 +24,36 @@ impl Path {
     /// bytes outside of RFC 3986, each in any encoding; for encoded reserved characters; for broken or double
     /// encoding; for what is no UTF-8 once decoded; and for targets in another form.
     pub fn parse(target: &str) -> Result<Self, AmbiguousPath> {
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let path = path.strip_prefix('/').ok_or(AmbiguousPath)?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        if path.is_empty() {
-            // `/` itself, but `//` has an empty segment.
-            let root = target.split_once('?').map_or(target, |(path, _)| path) == "/";
-            return if root { Ok(Self { segments: Vec::new() }) } else { Err(AmbiguousPath) };
+        let path = without_query(target);
+        if path == "/" {
+            return Ok(Self { text: String::new() });
         }
-        let segments = path.split('/').map(segment).collect::<Result<_, _>>()?;
-        Ok(Self { segments })
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if !path.starts_with('/') {
+            return Err(AmbiguousPath);
+        }
+        let mut text = String::with_capacity(path.len());
+        for raw in Segments::of(path) {
+            text.push('/');
+            if PLAIN.has_all(raw.as_bytes()) && !matches!(raw, "" | "." | "..") {
+                text.push_str(raw);
+            } else {
+                text.push_str(&segment(raw)?);
+            }
+        }
+        Ok(Self { text })
     }
 
     /// The decoded segments; none for `/`.
     #[must_use]
-    pub fn segments(&self) -> &[String] {
-        &self.segments
+    pub fn segments(&self) -> Segments<'_> {
+        Segments::of(&self.text)
     }
+}
+
+fn without_query(target: &str) -> &str {
+    let end = target.bytes().position(|byte| byte == b'?').unwrap_or(target.len());
+    target.get(..end).unwrap_or(target)
 }
 
 /// Ways in which a path may be odd: servers read it differently, and a rule may admit that.
@@ -83,7 +99,7 @@ impl Readings {
         if let Ok(path) = Path::parse(target) {
             return Ok(Self { oddities: Oddities::default(), paths: vec![path] });
         }
-        let raw = target.split_once('?').map_or(target, |(path, _)| path);
+        let raw = without_query(target);
         if raw.chars().any(char::is_control) {
             return Err(AmbiguousPath);
         }
@@ -183,26 +199,18 @@ impl PathPattern {
     /// Whether the path is one of those meant.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
-        let matched = |pattern: &[Option<String>]| {
-            path.segments.len() >= pattern.len()
-                && pattern
-                    .iter()
-                    .zip(&path.segments)
-                    .all(|(pattern, segment)| pattern.as_ref().is_none_or(|literal| literal == segment))
-        };
-        match self {
-            Self::Exact(pattern) => pattern.len() == path.segments.len() && matched(pattern),
-            Self::Below(pattern) => matched(pattern),
-        }
+        let (Self::Exact(pattern) | Self::Below(pattern)) = self;
+        let mut segments = path.segments();
+        let matched = pattern.iter().all(|pattern| {
+            segments.next().is_some_and(|segment| pattern.as_ref().is_none_or(|literal| literal == segment))
+        });
+        matched && (matches!(self, Self::Below(_)) || segments.next().is_none())
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.segments.is_empty() {
-            return f.write_str("/");
-        }
-        self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))
+        f.write_str(if self.text.is_empty() { "/" } else { &self.text })
     }
 }
 
@@ -248,7 +256,7 @@ fn segment(raw: &str) -> Result<String, AmbiguousPath> {
                 }
                 decoded.push(byte);
             }
-            _ if is_unreserved(byte) || b"!$&'()*+,=:@".contains(&byte) => decoded.push(byte),
+            _ if PLAIN.has(byte) => decoded.push(byte),
             _ => return Err(AmbiguousPath),
         }
     }
@@ -268,6 +276,9 @@ fn hex(digit: Option<u8>) -> Result<u8, AmbiguousPath> {
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
+
+/// What stands for itself in a segment, here (RFC 3986 §3.3 has `;` too).
+static PLAIN: ByteSet = ByteSet::alphanumerics_and(b"-._~!$&'()*+,=:@");
 
 #[cfg(test)]
 mod tests {
@@ -333,8 +344,11 @@ mod tests {
             assert!(matches("/a/b", target), "{target}");
         }
         assert_eq!(Path::parse("/").unwrap().to_string(), "/");
-        assert_eq!(Path::parse("/caf%C3%A9/x%20y").unwrap().segments(), ["café", "x y"]);
-        assert_eq!(Path::parse("/pkg.Service/Method").unwrap().segments(), ["pkg.Service", "Method"]);
+        assert_eq!(Path::parse("/caf%C3%A9/x%20y").unwrap().segments().collect::<Vec<_>>(), ["café", "x y"]);
+        assert_eq!(
+            Path::parse("/pkg.Service/Method").unwrap().segments().collect::<Vec<_>>(),
+            ["pkg.Service", "Method"]
+        );
     }
 
     #[test]

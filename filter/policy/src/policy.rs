@@ -2,7 +2,10 @@ mod doubts;
 
 pub use doubts::{Doubt, DoubtKind, Doubts};
 
-use std::collections::HashMap;
+// Not the hash of the standard library: keys are those of the configuration, so that who calls cannot make them collide.
+use hashbrown::HashMap;
+
+use svidgate_jwt_svid::Segments;
 
 use crate::host::{Host, HostPattern};
 use crate::path::{Path, PathPattern};
@@ -83,12 +86,12 @@ impl Policy {
     /// The first rule that matches, with its position; no match means deny (checklist P1).
     #[must_use]
     pub fn find(&self, call: &Call<'_>) -> Option<(usize, &Rule)> {
-        let parents = std::iter::successors(call.host.parent(), Host::parent);
+        let below = (!self.below.is_empty()).then(|| call.host.parents());
         let nodes = self
             .exact
             .get(call.host)
             .into_iter()
-            .chain(parents.filter_map(|parent| self.below.get(&parent)))
+            .chain(below.into_iter().flatten().filter_map(|parent| self.below.get(&parent)))
             .chain([&self.any]);
         let position = nodes.fold(None, |best, node| node.first(call, best))?;
         self.rules.get(position).map(|rule| (position, rule))
@@ -148,12 +151,12 @@ impl Node {
     }
 
     /// Looks first where the least position is, so that what cannot be before it any more is not looked at.
-    fn along(&self, segments: &[String], call: &Call<'_>, best: Option<usize>) -> Option<usize> {
+    fn along(&self, mut rest: Segments<'_>, call: &Call<'_>, best: Option<usize>) -> Option<usize> {
         if !self.may_be_before(best) {
             return best;
         }
         let best = lesser(best, self.below.first(call));
-        let Some((segment, rest)) = segments.split_first() else {
+        let Some(segment) = rest.next() else {
             return lesser(best, self.exact.first(call));
         };
         let mut next = [self.literal.get(segment), self.wildcard.as_deref()];

@@ -25,13 +25,13 @@ pub(crate) fn find<'h>(sources: &[TokenSource], headers: &Headers<'h>) -> Result
 }
 
 /// What takes every token out of the request.
-pub(crate) fn removal(sources: &[TokenSource], headers: &Headers<'_>) -> Vec<Edit> {
-    let mut edits = Vec::new();
+pub(crate) fn removal<'e>(sources: &'e [TokenSource], headers: &Headers<'_>) -> Vec<Edit<'e>> {
+    let mut edits = Vec::with_capacity(2);
     for source in sources {
         match source {
             TokenSource::Header { name, .. } => {
                 if headers.values(name).next().is_some() {
-                    edits.push(Edit::Remove(name.clone()));
+                    edits.push(Edit::Remove(name));
                 }
             }
             TokenSource::Cookie(name) => edits.extend(without_cookie(name, headers)),
@@ -92,7 +92,7 @@ fn halves(pair: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn without_cookie(name: &str, headers: &Headers<'_>) -> Option<Edit> {
+fn without_cookie(name: &str, headers: &Headers<'_>) -> Option<Edit<'static>> {
     let values: Vec<_> = headers.values("cookie").collect();
     if !values.iter().flat_map(|value| cookies(value)).any(|(found, _)| found == name.as_bytes()) {
         return None;
@@ -103,10 +103,10 @@ fn without_cookie(name: &str, headers: &Headers<'_>) -> Option<Edit> {
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty() && halves(pair).0 != name.as_bytes())
         .collect();
-    Some(rewritten("cookie", &kept.join(&b"; "[..])))
+    Some(rewritten("cookie", kept.join(&b"; "[..])))
 }
 
-fn without_parameter(name: &str, headers: &Headers<'_>) -> Option<Edit> {
+fn without_parameter(name: &str, headers: &Headers<'_>) -> Option<Edit<'static>> {
     let path = headers.values(":path").next()?;
     let query = query(path)?;
     if !parameters(path).any(|(found, _)| found == name.as_bytes()) {
@@ -117,14 +117,14 @@ fn without_parameter(name: &str, headers: &Headers<'_>) -> Option<Edit> {
     let before = path.split(|byte| *byte == b'?').next()?;
     let kept = kept.join(&b"&"[..]);
     let path = if kept.is_empty() { before.to_vec() } else { [before, b"?", &kept].concat() };
-    Some(rewritten(":path", &path))
+    Some(rewritten(":path", path))
 }
 
-fn rewritten(name: &str, value: &[u8]) -> Edit {
+fn rewritten(name: &'static str, value: Vec<u8>) -> Edit<'static> {
     if value.is_empty() {
-        return Edit::Remove(name.to_owned());
+        return Edit::Remove(name);
     }
-    Edit::Set(name.to_owned(), value.to_vec())
+    Edit::Set(name, value.into())
 }
 
 #[cfg(test)]
@@ -181,9 +181,9 @@ mod tests {
         assert_eq!(
             removal(&sources(), &headers),
             [
-                Edit::Remove("authorization".to_owned()),
-                Edit::Set("cookie".to_owned(), b"a=1; b=2".to_vec()),
-                Edit::Set(":path".to_owned(), b"/x?y=1&z".to_vec()),
+                Edit::Remove("authorization"),
+                Edit::Set("cookie", b"a=1; b=2"[..].into()),
+                Edit::Set(":path", b"/x?y=1&z"[..].into()),
             ]
         );
     }
@@ -193,7 +193,7 @@ mod tests {
         let headers = headers(&[(":path", "/x?token=a.b.c"), ("cookie", "svid=a.b.c")]);
         assert_eq!(
             removal(&sources(), &headers),
-            [Edit::Remove("cookie".to_owned()), Edit::Set(":path".to_owned(), b"/x".to_vec())]
+            [Edit::Remove("cookie"), Edit::Set(":path", b"/x"[..].into())]
         );
     }
 }

@@ -211,12 +211,12 @@ fn headers(map: &Pairs) -> Headers<'_> {
     Headers::new(map.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())).collect())
 }
 
-fn apply(headers: &mut Pairs, edit: Edit) {
+fn apply(headers: &mut Pairs, edit: Edit<'_>) {
     match edit {
         Edit::Remove(name) => headers.retain(|(found, _)| *found != name),
         Edit::Set(name, value) => {
             headers.retain(|(found, _)| *found != name);
-            headers.push((name, value));
+            headers.push((name.to_owned(), value.into_owned()));
         }
     }
 }

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 use crate::bundle::BundleSet;
+use crate::bytes::are_same;
 use crate::error::VerifyError;
 use crate::signature::SignatureVerifier;
 use crate::svid::VerifiedSvid;
@@ -193,7 +194,7 @@ impl TokenCache {
     /// The whole token counts; the hash only says where to look.
     fn find(&self, hash: u64, token: &[u8]) -> Option<usize> {
         let is_same = |slot: &usize| {
-            self.segments.get(*slot).is_some_and(|kept| kept.hash == hash && *kept.token == *token)
+            self.segments.get(*slot).is_some_and(|kept| kept.hash == hash && are_same(&kept.token, token))
         };
         self.index.find(hash, is_same).copied()
     }

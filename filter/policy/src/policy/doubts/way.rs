@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::host::{Host, HostPattern};
+use crate::host::{Host, HostPattern, HostRef};
 use crate::path::PathPattern;
 use crate::rule::Match;
 
@@ -95,7 +95,7 @@ fn host_covers(outer: &HostPattern, inner: &HostPattern) -> bool {
 
 /// The host itself, then what it is below.
 pub(super) fn ancestors(host: &Host) -> impl Iterator<Item = Host> {
-    std::iter::successors(Some(host.clone()), Host::parent)
+    std::iter::once(host.clone()).chain(host.parents().map(HostRef::to_host))
 }
 
 fn path_covers(outer: &PathPattern, inner: &PathPattern) -> bool {

@@ -1,7 +1,7 @@
 //! A real OpenBao: TLS for those under test, a plain port for the test itself, one key share, its storage in memory.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub struct OpenBao {
     port: u16,
     /// Where the test itself asks.
     plain: Address,
+    plain_port: u16,
     unseal_key: String,
     root_token: String,
 }
@@ -35,31 +36,46 @@ impl OpenBao {
         folder.write("bao.pem", &certificate.pem());
         folder.write("bao.key", &certificate.key_pem());
         folder.write("bao.hcl", &configuration(&folder.path().display().to_string(), port, plain));
-        let mut command = Command::new(Programs::bao());
-        command.arg("server").arg("-config").arg(folder.join("bao.hcl"));
         let mut bao = Self {
-            server: Process::start("openbao", command, folder.path()),
+            server: serve(folder.path()),
             folder: folder.path().to_owned(),
             port,
             plain: Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, plain))),
+            plain_port: plain,
             unseal_key: String::new(),
             root_token: String::new(),
         };
+        bao.initialise();
+        bao
+    }
+
+    /// Ends it and starts another one in its place, with empty storage.
+    pub fn lose_storage(&mut self) {
+        self.server.kill();
+        self.server = serve(&self.folder);
+        self.initialise();
+    }
+
+    fn initialise(&mut self) {
         let shares = json!({ "secret_shares": 1, "secret_threshold": 1 });
-        let plain = bao.plain.clone();
-        let init = bao.server.poll("OpenBao takes the initialisation", START, || {
+        let plain = self.plain.clone();
+        let init = self.server.poll("OpenBao takes the initialisation", START, || {
             let answer = send(&plain, "", "PUT", "sys/init", Some(&shares));
             answer.filter(|answer| answer.status == 200)
         });
-        bao.unseal_key = text(&init.json()["keys_base64"][0]);
-        bao.root_token = text(&init.json()["root_token"]);
-        bao.unseal();
-        bao
+        self.unseal_key = text(&init.json()["keys_base64"][0]);
+        self.root_token = text(&init.json()["root_token"]);
+        self.unseal();
     }
 
     /// Where it is.
     pub fn address(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The same without TLS.
+    pub fn plain_address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.plain_port)
     }
 
     /// The name in its certificate; the address is an IP address.
@@ -126,6 +142,12 @@ impl OpenBao {
         assert!(matches!(answer.status, 200 | 204), "{method} {path}: {answer:?}");
         answer.json()
     }
+}
+
+fn serve(folder: &Path) -> Process {
+    let mut command = Command::new(Programs::bao());
+    command.arg("server").arg("-config").arg(folder.join("bao.hcl"));
+    Process::start("openbao", command, folder)
 }
 
 /// A text in an answer.

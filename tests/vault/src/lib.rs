@@ -9,12 +9,14 @@
 )]
 
 mod application;
+mod observer;
 mod proxy;
 mod setup;
 mod users;
 mod wait;
 
 pub use application::{Application, Done};
+pub use observer::{Observer, Seen};
 pub use proxy::{Asked, Proxy, Trouble};
 pub use setup::{Setup, fixed};
 pub use users::UserWatch;

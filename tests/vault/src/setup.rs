@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 use svidgate_tests::{Folder, OpenBao, Postgres, SUPERUSER_PASSWORD};
 use svidgate_vault::{Client, Fixed, Login, Method, Metrics, SecretSource, Settings, Spec};
 
@@ -29,27 +29,36 @@ impl Setup {
     pub fn with_database() -> Self {
         let mut setup = Self::start();
         let postgres = Postgres::start(&setup.folder);
-        postgres
-            .ask(
-                "postgres",
-                SUPERUSER_PASSWORD,
-                "CREATE TABLE work (id bigserial PRIMARY KEY, worker int, by name DEFAULT session_user); \
-                 CREATE ROLE worker; GRANT INSERT, SELECT ON work TO worker; GRANT USAGE ON SEQUENCE work_id_seq TO worker",
-            )
-            .expect("the superuser may");
-        setup.bao.enable("mounts", "database", &json!({ "type": "database" }));
-        setup.bao.write(
+        let sql = "CREATE TABLE work (id bigserial PRIMARY KEY, worker int, by name DEFAULT session_user); \
+                   CREATE ROLE worker; GRANT INSERT, SELECT ON work TO worker; \
+                   GRANT USAGE ON SEQUENCE work_id_seq TO worker";
+        postgres.ask("postgres", SUPERUSER_PASSWORD, sql).expect("the superuser may");
+        setup.postgres = Some(postgres);
+        setup.database_engine();
+        setup
+    }
+
+    /// OpenBao with empty storage, and with what [`Setup::with_database`], [`Setup::dynamic_role`] and
+    /// [`Setup::approle`] put there.
+    pub fn restore(&mut self, ttl: &str, max: &str) {
+        self.bao.write("sys/policies/acl/app", &json!({ "policy": POLICY }));
+        self.database_engine();
+        self.dynamic_role(ttl, max);
+        self.approle("1h", "2h");
+    }
+
+    fn database_engine(&self) {
+        self.bao.enable("mounts", "database", &json!({ "type": "database" }));
+        self.bao.write(
             "database/config/app",
             &json!({
                 "plugin_name": "postgresql-database-plugin",
                 "allowed_roles": "*",
-                "connection_url": postgres.connection_url(),
+                "connection_url": self.postgres().connection_url(),
                 "username": "postgres",
                 "password": SUPERUSER_PASSWORD,
             }),
         );
-        setup.postgres = Some(postgres);
-        setup
     }
 
     /// A role `app` whose users live for `ttl` and at most `max`.
@@ -79,10 +88,9 @@ impl Setup {
         bao.enable("auth", "approle", &json!({ "type": "approle" }));
         let role = json!({ "token_policies": "app", "token_ttl": ttl, "token_max_ttl": max });
         bao.write("auth/approle/role/app", &role);
-        let role_id = bao.read("auth/approle/role/app/role-id")["data"]["role_id"].clone();
-        let secret_id = bao.write("auth/approle/role/app/secret-id", &json!({}))["data"]["secret_id"].clone();
-        let id = |id: &Value| fixed(id.as_str().expect("an id"));
-        Login::new(Method::AppRole { role_id: id(&role_id), secret_id: Some(id(&secret_id)) })
+        bao.write("auth/approle/role/app/role-id", &json!({ "role_id": ROLE_ID }));
+        bao.write("auth/approle/role/app/custom-secret-id", &json!({ "secret_id": SECRET_ID }));
+        Login::new(Method::AppRole { role_id: fixed(ROLE_ID), secret_id: Some(fixed(SECRET_ID)) })
     }
 
     /// A client over TLS, without a token.
@@ -126,6 +134,9 @@ pub fn fixed(text: &str) -> Arc<dyn SecretSource> {
     Arc::new(Fixed(SecretString::from(text)))
 }
 
+/// The same in each OpenBao, as operators restore them.
+const ROLE_ID: &str = "7a3f2f6c-5d0b-4f0e-9d53-role";
+const SECRET_ID: &str = "7a3f2f6c-5d0b-4f0e-9d53-secret";
 /// No more than an application needs. The policy `default` adds looking up and renewing; revoking leases it does not.
 const POLICY: &str = r#"
 path "secret/data/*" { capabilities = ["read", "create", "update", "patch"] }

@@ -22,6 +22,21 @@ impl LiveLife {
         *self.lock() = life;
     }
 
+    /// After a renewal. It is counted from before the request, so a slow answer makes it look shorter than it is: where
+    /// the answer fits with the end that was known, nothing was extended and that end stays.
+    pub(crate) fn renewed(&self, life: Life) {
+        let now = Moment::now(&*self.clock);
+        let mut held = self.lock();
+        if let (Some(known), Some(told), Some(lasts)) =
+            (held.remaining(now), life.remaining(now), life.lasts())
+            && told < known
+            && known <= lasts
+        {
+            return;
+        }
+        *held = life;
+    }
+
     pub(crate) fn remaining(&self) -> Option<Duration> {
         let life = *self.lock();
         life.remaining(Moment::now(&*self.clock))
@@ -124,5 +139,37 @@ impl fmt::Debug for Credential {
             .field("revision", &self.revision)
             .field("secrets", &self.secrets)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h11_a_slow_answer_about_an_end_that_stays_does_not_bring_it_nearer() {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let begun = Moment::now(&*clock);
+        let live = LiveLife::new(Life::new(begun, s(60)), clock.clone());
+        let near = |left: Option<Duration>, seconds: u64| {
+            left.is_some_and(|left| left <= s(seconds) && left > s(seconds).saturating_sub(s(1)))
+        };
+        tokio::time::advance(s(48)).await;
+        let begun = Moment::now(&*clock);
+        tokio::time::advance(s(5)).await;
+        // Vault answered after 4 s: 8 s are left then. They end where the 60 s end.
+        live.renewed(Life::new(begun, s(8)));
+        assert!(near(live.remaining(), 7), "{:?}", live.remaining());
+        // It was shortened: that counts.
+        live.renewed(Life::new(Moment::now(&*clock), s(3)));
+        assert!(near(live.remaining(), 3), "{:?}", live.remaining());
+        // It was extended.
+        live.renewed(Life::new(Moment::now(&*clock), s(60)));
+        assert!(near(live.remaining(), 60), "{:?}", live.remaining());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -66,6 +66,15 @@ struct State {
     suspected: bool,
     /// Somebody wants another one.
     wanted: bool,
+    /// What was replaced last.
+    leaving: Option<Leaving>,
+}
+
+/// A credential that was replaced and may live on for its grace period.
+struct Leaving {
+    credential: Arc<Credential>,
+    /// Cancelled when it was revoked.
+    gone: CancellationToken,
 }
 
 impl Keeper {
@@ -80,6 +89,7 @@ impl Keeper {
             made: None,
             suspected: false,
             wanted: false,
+            leaving: None,
         };
         let mut alarm = Alarm::new(self.clock.clone(), self.timing.check, self.timing.jump);
         loop {
@@ -189,12 +199,28 @@ impl Keeper {
                 Err(error) => return Err(error),
             }
         }
+        self.let_the_old_one_go(state).await;
         let fetched = self.fetch(state, session).await;
         if fetched.is_err() && gone {
             // Vault has said that it is void, and there is no other.
             self.withdraw(state);
         }
         fetched
+    }
+
+    /// Waits until what was replaced last is gone, so that no third one is made while two live; not for longer than its
+    /// grace period, and not when what is in force was refused or would come too near its end.
+    async fn let_the_old_one_go(&self, state: &mut State) {
+        let Some(leaving) = state.leaving.take() else { return };
+        let Some(held) = state.held.as_ref().filter(|_| !state.wanted) else { return };
+        let mut pause = self.timing.grace;
+        if let Some(left) = held.credential.remaining() {
+            pause = pause.min(left.saturating_sub(self.timing.floor.max(left / 4)));
+        }
+        if let Some(left) = leaving.credential.remaining() {
+            pause = pause.min(left);
+        }
+        let _ = timeout(pause, leaving.gone.cancelled()).await;
     }
 
     async fn renew(
@@ -206,9 +232,10 @@ impl Keeper {
         let begun = Moment::now(&*self.clock);
         let left = held.credential.ends.own.remaining().unwrap_or_default();
         let renewed = session.client.renew_lease(&lease.id, held.announced).await?;
-        held.credential.ends.own.set(Life::new(begun, renewed.lasts));
+        held.credential.ends.own.renewed(Life::new(begun, renewed.lasts));
         self.extensions.send_modify(|count| *count = count.wrapping_add(1));
-        let next = self.timing.due_in(renewed.lasts);
+        // Of what remains: a slow answer took its part.
+        let next = self.timing.due_in(held.credential.ends.own.remaining().unwrap_or(renewed.lasts));
         let extended = Timing::extended(held.announced, left, renewed.lasts);
         held.lease = Some(renewed);
         Ok(extended.then_some(next))
@@ -230,7 +257,9 @@ impl Keeper {
         };
         state.wanted = false;
         let next = match found.next {
-            Next::Lifetime(lasts) => self.timing.due_in(lasts),
+            Next::Lifetime(lasts) => {
+                self.timing.due_in(found.life.remaining(Moment::now(&*self.clock)).unwrap_or(lasts))
+            }
             Next::Poll(poll) => self.timing.poll_in(poll),
             Next::After(time) => self.timing.poll_in(time.saturating_add(self.timing.floor)),
         };
@@ -271,13 +300,17 @@ impl Keeper {
         self.children.hangs_on(&self.name, found.lease.as_ref().map(|_| session.generation));
         tracing::info!(credential = self.name, revision = state.revision, "a credential is in force");
         let held = Held { credential, session: session.clone(), lease: found.lease, announced };
-        if let Some(old) = state.held.replace(held)
-            && let Some(lease) = old.lease
-            && old.session.generation == session.generation
+        if let Some(Held { credential, session: old, lease: Some(lease), announced }) =
+            state.held.replace(held)
         {
-            let Held { credential, session, announced, .. } = old;
-            let old = Replaced { credential, session, lease, announced };
-            self.tasks.spawn(retire::lease(old, self.timing, self.stop.clone()));
+            let mut gone = old.gone.clone();
+            // With another token it goes when that one is revoked.
+            if old.generation == session.generation {
+                gone = CancellationToken::new();
+                let replaced = Replaced { credential: credential.clone(), session: old, lease, announced };
+                self.tasks.spawn(retire::lease(replaced, gone.clone(), self.timing, self.stop.clone()));
+            }
+            state.leaving = Some(Leaving { credential, gone });
         }
     }
 

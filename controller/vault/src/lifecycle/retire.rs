@@ -48,8 +48,9 @@ pub(super) async fn revoke_token(session: &Session) {
         return;
     }
     let client = session.client.with_retry(RetrySettings::default());
-    if let Err(error) = client.revoke_self().await {
-        tracing::warn!(%error, "a token of Vault could not be revoked: it ends by itself");
+    match client.revoke_self().await {
+        Ok(()) => session.gone.cancel(),
+        Err(error) => tracing::warn!(%error, "a token of Vault could not be revoked: it ends by itself"),
     }
 }
 
@@ -62,8 +63,8 @@ pub(super) struct Replaced {
 }
 
 /// Revokes the lease of a credential that another one under the same token has replaced: when nobody holds it any more
-/// and the grace period is over.
-pub(super) async fn lease(old: Replaced, timing: Timing, stop: CancellationToken) {
+/// and the grace period is over. Cancels `gone` then.
+pub(super) async fn lease(old: Replaced, gone: CancellationToken, timing: Timing, stop: CancellationToken) {
     let Replaced { credential, session, lease, announced } = old;
     let unused = async {
         credential.holds.released().await;
@@ -79,7 +80,9 @@ pub(super) async fn lease(old: Replaced, timing: Timing, stop: CancellationToken
             }
         }
     }
-    revoke_lease(&session, &lease).await;
+    if revoke_lease(&session, &lease).await {
+        gone.cancel();
+    }
 }
 
 /// Renews what is still in use, for as long as that makes it live longer; returns when it has ended.
@@ -101,7 +104,7 @@ async fn stay_alive(
         let begun = Moment::now(&**session.client.clock());
         match session.client.renew_lease(&lease.id, announced).await {
             Ok(renewed) => {
-                credential.ends.own.set(Life::new(begun, renewed.lasts));
+                credential.ends.own.renewed(Life::new(begun, renewed.lasts));
                 renewable = renewed.renewable && Timing::extended(announced, left, renewed.lasts);
             }
             Err(error) => renewable = error.is_transient(),
@@ -124,18 +127,23 @@ pub(super) async fn with_its_token(
     children.hangs_on(&name, None);
 }
 
-pub(super) async fn revoke_lease(session: &Session, lease: &Lease) {
+/// Whether it is gone.
+pub(super) async fn revoke_lease(session: &Session, lease: &Lease) -> bool {
     let client = session.client.with_retry(RetrySettings::default());
-    match client.revoke_lease(&lease.id).await {
-        Ok(()) => {}
+    let Err(error) = client.revoke_lease(&lease.id).await else { return true };
+    if matches!(error.status(), Some(400 | 404)) {
         // Gone is gone.
-        Err(error) if matches!(error.status(), Some(400 | 404)) => {}
-        // So it is with its token. Else a policy is missing: the policy `default` does not let anybody revoke leases.
-        Err(error) if error.is_forbidden() => tracing::warn!(
-            %error,
-            "a lease of Vault was not revoked and ends by itself, unless its token has ended: \
-             a policy must allow `update` on `sys/leases/revoke`"
-        ),
-        Err(error) => tracing::warn!(%error, "a lease of Vault could not be revoked: it ends by itself"),
+        return true;
     }
+    if error.is_forbidden() {
+        // The policy `default` does not let anybody revoke leases.
+        tracing::warn!(
+            %error,
+            "a lease of Vault was not revoked and ends by itself or with its token: \
+             a policy must allow `update` on `sys/leases/revoke`"
+        );
+    } else {
+        tracing::warn!(%error, "a lease of Vault could not be revoked: it ends by itself");
+    }
+    false
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) life: Arc<LiveLife>,
     /// Whether we made the token, so that it is ours to revoke.
     pub(crate) ours: bool,
+    /// Cancelled when the token was revoked, and all leases with it.
+    pub(crate) gone: CancellationToken,
     renewable: bool,
     print: Print,
 }
@@ -163,6 +165,7 @@ impl TokenKeeper {
             client: logged_in.client,
             life,
             ours: logged_in.ours,
+            gone: CancellationToken::new(),
             renewable: logged_in.renewable,
             print,
         })
@@ -174,9 +177,17 @@ impl TokenKeeper {
         let mut alarm = self.alarm();
         let announced = session.life.lasts();
         let mut due = session.life.remaining().map(|left| Instant::now() + self.timing.due_in(left));
+        let mut look = interval(self.timing.check);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return Over::Stopped,
+                // Not only when the token is due: connections of all calls bear the certificate.
+                _ = look.tick(), if self.login.binds_its_connection() => {
+                    if self.is_bound_to_what_was(session).await {
+                        return Over::Exhausted;
+                    }
+                }
                 Some(generation) = self.suspicions.recv() => {
                     let may = last_relogin.is_none_or(|last| last.elapsed() >= self.timing.min_relogin);
                     if generation == session.generation && may && self.is_refused(session).await {
@@ -196,9 +207,6 @@ impl TokenKeeper {
                         if woke == Woke::ClockJumped && due.is_some_and(|due| Instant::now() < due) {
                             continue;
                         }
-                        return Over::Exhausted;
-                    }
-                    if self.is_bound_to_what_was(session).await {
                         return Over::Exhausted;
                     }
                     let renewed = tokio::select! {
@@ -230,9 +238,6 @@ impl TokenKeeper {
     /// Whether the token is used with a client certificate that has been replaced meanwhile: that one will end, and Vault
     /// renews a token only for the certificate that it was made for.
     async fn is_bound_to_what_was(&self, session: &Session) -> bool {
-        if !self.login.binds_its_connection() {
-            return false;
-        }
         tokio::select! {
             () = self.stop.cancelled() => false,
             prepared = self.prepare() => prepared.is_ok_and(|now| now.print != session.print),
@@ -246,7 +251,7 @@ impl TokenKeeper {
         match result {
             Ok(auth) => {
                 let lasts = Duration::from_secs(auth.lease_duration);
-                session.life.set(Life::new(begun, lasts));
+                session.life.renewed(Life::new(begun, lasts));
                 let extended = Timing::extended(announced, left, lasts);
                 self.client.metrics().token_renewed(if extended { "success" } else { "exhausted" });
                 self.board.renewed();

@@ -41,6 +41,8 @@ pub enum How {
     RetryAfter(u16, u64),
     /// A redirect.
     Redirect(u16, String),
+    /// After this time, as if it had reached Vault only then.
+    Slow(Duration),
     /// No answer, ever.
     Stuck,
     /// The connection ends in the middle of the answer.
@@ -170,6 +172,10 @@ impl Fake {
         let fault = self.take_fault(&path, false);
         let answer = match fault {
             Some(How::Stuck) => std::future::pending().await,
+            Some(How::Slow(time)) => {
+                tokio::time::sleep(time).await;
+                self.lock().model.answer(&seen)
+            }
             Some(How::DoneButStuck) => {
                 self.lock().model.answer(&seen);
                 std::future::pending().await

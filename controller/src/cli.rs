@@ -3,10 +3,13 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, ConfigError, Environment, LogFormat};
+use crate::run::Once;
+use crate::sink::{Hooks, Sink};
 use crate::{check, dev, explain, logging, printable, revoke, run, schema, status, token};
 
 /// SPIFFE identity for Envoy: takes trust bundles from SPIRE and pushes them to every filter.
@@ -51,6 +54,19 @@ struct RunArgs {
     /// YAML file with the settings. Not needed when the environment gives enough.
     #[arg(long, value_name = "FILE", env = "SVIDGATE_CONFIG")]
     config: Option<PathBuf>,
+    /// Write every file of `files` and end, as an init container does.
+    #[arg(long)]
+    once: bool,
+    /// With --once: the longest that it may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, requires = "once")]
+    deadline: Duration,
+    /// With --once: run hooks as well.
+    #[arg(long, requires = "once")]
+    hooks: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    svidgate_config::duration(Duration::from_secs(1)..=Duration::from_hours(1))(&text.into())
 }
 
 /// Why a command failed.
@@ -74,7 +90,10 @@ impl From<ConfigError> for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::Other(error)
+        match error.downcast::<ConfigError>() {
+            Ok(settings) => Self::Settings(settings),
+            Err(error) => Self::Other(error),
+        }
     }
 }
 
@@ -116,7 +135,13 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run(args) => {
             let config = config::load(args.config.as_deref(), &Environment::of_process())?;
+            // Templates in files belong to the settings.
+            Sink::prepare(&config)?;
             logging::init(&config.log);
+            if args.once {
+                let hooks = if args.hooks { Hooks::Run } else { Hooks::Skip };
+                return block_on(run::once(config, Once { deadline: args.deadline, hooks }));
+            }
             block_on(run::until_signal(config))
         }
         Command::Dev { command } => {
@@ -202,12 +227,17 @@ The environment overrides the file:
   SVIDGATE_WORKLOAD_API_SOCKET  SVIDGATE_SERVER_SOCKET  SVIDGATE_SERVER_MODE
   SVIDGATE_SERVER_ALLOWED_UIDS (0,101)  SVIDGATE_LOG_FORMAT  SVIDGATE_LOG_LEVEL
   SVIDGATE_SERVER_ADMIN_SOCKET  SVIDGATE_REVOCATIONS_FILE
-  SVIDGATE_REVOCATIONS_STATE_FILE
+  SVIDGATE_REVOCATIONS_STATE_FILE  SVIDGATE_VAULT_ADDRESS
+  SVIDGATE_VAULT_NAMESPACE
 
 The same socket has /status /health /readyz /livez /metrics:
   curl --unix-socket /run/svidgate/controller.sock http://localhost/health
 
-SIGTERM and SIGINT end it gracefully; a second one ends it at once.";
+SIGTERM and SIGINT end it gracefully; a second one ends it at once.
+
+vault, secrets and files: docs/vault.md. In an init container
+  svidgate run --once --config /etc/svidgate/controller.yaml
+writes every file and ends: 0, or 1 with what is missing after --deadline.";
 
 const STATUS_HELP: &str = "\
 Examples:

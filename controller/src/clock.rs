@@ -12,7 +12,13 @@ pub fn now() -> SystemTime {
 /// Now in milliseconds since 1970; 0 for a clock that is set before that.
 #[must_use]
 pub fn unix_millis() -> u64 {
-    let since = now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    millis_of(now())
+}
+
+/// `moment` in milliseconds since 1970; 0 for one before that.
+#[must_use]
+pub fn millis_of(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 

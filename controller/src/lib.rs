@@ -1,7 +1,8 @@
 //! The svidgate controller: takes bundles from the SPIFFE Workload API and pushes them to every filter.
 //!
 //! The way of the data: [`source`] reports what it hears to [`store`], the one place where state changes; [`serve`]
-//! answers held requests at the instant of a change. [`run`] puts them together. [`dev`] is a trust domain for
+//! answers held requests at the instant of a change. [`secrets`] come from Vault, and [`sink`] renders them into files.
+//! [`run`] puts them together. [`dev`] is a trust domain for
 //! development, which [`source`] cannot tell from SPIRE's.
 
 pub mod check;
@@ -16,7 +17,9 @@ mod printable;
 pub mod revoke;
 pub mod run;
 pub mod schema;
+pub mod secrets;
 pub mod serve;
+pub mod sink;
 pub mod source;
 pub mod status;
 pub mod store;

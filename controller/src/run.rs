@@ -1,5 +1,8 @@
 //! `svidgate run`: sources, store and server in one process, from start to a graceful end.
 
+mod delivery;
+mod once;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,9 +14,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::credentials;
 use crate::serve::{self, Admin, Socket};
+use crate::sink::{Hooks, Sink};
 use crate::source::revocations::Revoker;
 use crate::source::{self, workload_api};
 use crate::store::Store;
+use delivery::Delivery;
+pub use once::{Once, once};
 
 /// Runs until SIGTERM or SIGINT. A second signal ends the process at once.
 ///
@@ -53,6 +59,8 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
         workload_api = config.workload_api.address(),
         "svidgate serves snapshots"
     );
+    let sink = Sink::prepare(&config)?;
+    let delivery = Delivery::start(&config, sink, Arc::clone(&store), Hooks::Run, None, &stop).await?;
     let bundles = tokio::spawn(workload_api::run(
         config.workload_api.endpoint,
         config.workload_api.probe,
@@ -68,8 +76,9 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
             }
         }
     });
-    let served = serve::run(socket, admin, store, credentials, stop.clone()).await;
+    let served = serve::run(socket, admin, store, credentials, delivery.shown(), stop.clone()).await;
     stop.cancel();
+    delivery.end().await;
     served.context("the server ended")?;
     bundles.await.context("the source ended")?;
     revocations.await.context("the source of revocations ended")?;

@@ -88,6 +88,11 @@ impl OpenBao {
         self.folder.join("bao-ca.pem")
     }
 
+    /// For a program that sets it up.
+    pub fn root_token(&self) -> &str {
+        &self.root_token
+    }
+
     /// Seals it: it answers 503 to everything.
     pub fn seal(&self) {
         self.write("sys/seal", &json!({}));

@@ -11,6 +11,7 @@ use clap::{ArgGroup, Args};
 use crate::cli::Failure;
 use crate::config::{self, ConfigError, Environment};
 use crate::printable;
+use crate::sink::Sink;
 
 /// Arguments of `svidgate check`.
 #[derive(Debug, Args)]
@@ -119,7 +120,13 @@ fn number(count: usize, thing: &str) -> String {
 }
 
 fn check_controller(path: &Path, environment: &Environment) -> Result<(), ConfigError> {
-    config::load(Some(path), environment).map(drop)
+    let config = config::load(Some(path), environment)?;
+    let mistakes = Sink::check(&config);
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError { origin: path.display().to_string(), mistakes })
+    }
 }
 
 /// Mistakes, or what is doubtful where there are none.

@@ -15,7 +15,7 @@ pub struct Variable {
 }
 
 /// Every variable that `svidgate run` reads, apart from the standard's own `SPIFFE_ENDPOINT_SOCKET`.
-pub const VARIABLES: [Variable; 9] = [
+pub const VARIABLES: [Variable; 11] = [
     Variable::text("SVIDGATE_WORKLOAD_API_SOCKET", "workload_api", "socket"),
     Variable::text("SVIDGATE_SERVER_SOCKET", "server", "socket"),
     Variable::text("SVIDGATE_SERVER_MODE", "server", "mode"),
@@ -28,6 +28,8 @@ pub const VARIABLES: [Variable; 9] = [
     Variable::text("SVIDGATE_SERVER_ADMIN_SOCKET", "server", "admin_socket"),
     Variable::text("SVIDGATE_REVOCATIONS_FILE", "revocations", "file"),
     Variable::text("SVIDGATE_REVOCATIONS_STATE_FILE", "revocations", "state_file"),
+    Variable::text("SVIDGATE_VAULT_ADDRESS", "vault", "address"),
+    Variable::text("SVIDGATE_VAULT_NAMESPACE", "vault", "namespace"),
     Variable::text("SVIDGATE_LOG_FORMAT", "log", "format"),
     Variable::text("SVIDGATE_LOG_LEVEL", "log", "level"),
 ];

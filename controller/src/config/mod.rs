@@ -3,9 +3,14 @@
 //! Everything is checked before anything starts, and every mistake is reported at once with its path. Not checked
 //! here: whether the sockets exist, which changes while the controller runs.
 
+mod across;
 mod credentials;
 mod environment;
+mod files;
+mod ready;
+mod secrets;
 mod settings;
+mod vault;
 mod yaml;
 
 use std::path::Path;
@@ -17,10 +22,14 @@ pub use credentials::{
     WantedSvid,
 };
 pub use environment::{Environment, VARIABLES, Variable};
+pub use files::{Action, Content, File, Hook, Owner, Process, Signal, Target};
+pub use ready::{Format, Ready};
+pub use secrets::{FALLBACK_AFTER, Fallback, Secret};
 pub use settings::{
     Config, DEFAULT_ADMIN_SOCKET, DEFAULT_SERVER_SOCKET, DEFAULT_STATE_FILE, Log, LogFormat, Revocations,
     Server, WorkloadApi,
 };
+pub use vault::{Auth, AuthMethod, Given, Identity, Jwt, Vault};
 pub use yaml::{from_str as yaml_from_str, read as read_yaml};
 
 /// What is wrong with the settings. The process ends with exit status 64.

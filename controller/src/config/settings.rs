@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
@@ -8,6 +8,10 @@ use svidgate_config::{Errors, Kind, Object, Schema, field, integer, kind, read, 
 use tracing::level_filters::LevelFilter;
 
 use super::credentials::{self, Credentials};
+use super::across;
+use super::files::{self, File};
+use super::secrets::{self, Secret};
+use super::vault::{self, Vault};
 use crate::source::workload_api::Probe;
 use crate::workload_api::SOCKET_ENV;
 
@@ -22,6 +26,12 @@ pub struct Config {
     pub revocations: Revocations,
     /// What outgoing requests are given.
     pub credentials: Credentials,
+    /// Vault or OpenBao, where there is one.
+    pub vault: Option<Vault>,
+    /// What is fetched from Vault, by name.
+    pub secrets: BTreeMap<String, Secret>,
+    /// What is rendered.
+    pub files: Vec<File>,
     /// What is written to standard error.
     pub log: Log,
 }
@@ -142,8 +152,30 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         revocations,
     );
     let credentials = credentials::read(root);
+    let vault =
+        root.optional_object(field!("vault", "Vault or OpenBao, from which `secrets` come."), vault::build);
+    let secrets = root.named(
+        field!(
+            "secrets",
+            "What is fetched from Vault and kept fresh, by names of yours. Each is one of `kv`, `database`, `database_static` \
+             and `pki`."
+        ),
+        secrets::name(),
+        secrets::MOST,
+        secrets::build,
+    );
+    let files = root.objects(
+        field!(
+            "files",
+            "Files that are rendered from secrets, SVIDs and bundles, written only when they change, and who is told then."
+        ),
+        files::MOST,
+        files::build,
+    );
     let log = root.object(field!("log", "What is written to standard error."), log);
     let (server, mut revocations) = (server?, revocations?);
+    let (vault, secrets, files) = (vault?, secrets?.unwrap_or_default(), files?.unwrap_or_default());
+    across::check(root, vault.as_ref(), &secrets, &files)?;
     if server.admin_socket.is_some() && revocations.state_file.is_none() {
         revocations.state_file = Some(PathBuf::from(DEFAULT_STATE_FILE));
     }
@@ -156,7 +188,16 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
     }
     let credentials = credentials?;
     who_can_connect(root, &credentials, &server)?;
-    Some(Config { workload_api: workload_api?, server, revocations, credentials, log: log? })
+    Some(Config {
+        workload_api: workload_api?,
+        server,
+        revocations,
+        credentials,
+        vault,
+        secrets,
+        files,
+        log: log? 
+    })
 }
 
 /// Reports subscribers that the socket does not let in; `None` when there are any.

@@ -32,7 +32,7 @@ fn every_error_is_reported_at_once_with_its_path() {
         "workload_api: {socket: agent.sock}\n\
          server: {sockt: /run/x.sock, mode: 0660, allowed_uids: [0, -1, root]}\n\
          log: {format: xml, level: 3}\n\
-         vault: {}\n",
+         tls: {}\n",
         &[],
     )
     .unwrap_err();
@@ -47,7 +47,7 @@ fn every_error_is_reported_at_once_with_its_path() {
             "server.sockt: unknown field; did you mean `socket`?",
             "log.format: expected json or text",
             "log.level: expected a string, found a number",
-            "vault: unknown field; known here: credential_keys, credentials, log, revocations, server, workload_api",
+            "tls: unknown field; known here: credential_keys, credentials, files, log, revocations, secrets, server, vault, workload_api",
         ]
     );
     assert_eq!(error.to_string().lines().count(), 8);
@@ -237,4 +237,110 @@ fn credentials_have_one_source_known_subscribers_and_keys_that_exist() {
     ] {
         assert_eq!(with(rest).unwrap_err(), [mistake]);
     }
+}
+
+const VAULT: &str = "vault: {address: 'https://v.test:8200', auth: {kubernetes: {role: app}}}\n";
+
+#[test]
+fn b10_vaults_defaults_are_the_documented_ones() {
+    let config = parse(&format!("{AGENT}{VAULT}"), &[]).unwrap();
+    let vault = config.vault.unwrap();
+    assert!(!vault.fail_open);
+    assert_eq!((vault.timing.fraction, vault.timing.grace.as_secs()), (0.8, 30));
+    assert_eq!(vault.timing.at_shutdown, svidgate_vault::AtShutdown::Leave);
+    assert_eq!((vault.settings.breaker.failures, vault.settings.request_timeout.as_secs()), (5, 10));
+    let config = parse(AGENT, &[("SVIDGATE_VAULT_ADDRESS", "https://v.test")]).unwrap_err();
+    assert_eq!(config.mistakes, ["vault.auth: is required; which login?"]);
+}
+
+#[test]
+fn every_mistake_about_vault_secrets_and_files_is_reported_at_once() {
+    let error = parse(
+        &format!(
+            "{AGENT}
+vault:
+  address: http://vault.test:8200
+  auth: {{approle: {{role_id: hunter2, secret_id: {{file: /s, environment: S}}}}, token: {{file: /t}}}}
+  renew_at: 2
+secrets:
+  token: {{kv: {{path: a}}}}
+  db: {{database: {{rol: x}}}}
+  two: {{kv: {{path: a/../b}}, pki: {{role: r, common_name: c}}}}
+files:
+- path: relative
+  template: x
+  pgpass: {{secret: db}}
+- folder: /run/a
+  mode: '0666'
+- path: /run/b
+  template: x
+  hook: {{signal: HUP, command: [a]}}
+"
+        ),
+        &[],
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.mistakes,
+        [
+            "vault.address: must use https: tokens and secrets would cross the network in the clear",
+            "vault.auth.approle.role_id: expected an object, found a string",
+            "vault.auth.approle.secret_id.environment: only one may be there of file or environment",
+            "vault.auth.token: only one may be there of kubernetes, jwt, approle, cert or token",
+            "vault.renew_at: must be from 0.1 to 0.95, is 2",
+            "secrets.db.database.role: is required",
+            "secrets.db.database.rol: unknown field; did you mean `role`?",
+            "secrets.token: `token` is the name of the token of Vault; take another one",
+            "secrets.two.kv.path: expected a path such as `team/app`, without a slash at its ends",
+            "secrets.two.pki: only one may be there of kv, database, database_static or pki",
+            "files[0].path: expected an absolute path without `..`",
+            "files[0]: has more than one content; only one may be there of template, template_file, postgres_uri, pgpass, \
+             mongodb_uri, kafka_client, redis_uri, etcd_client, x509",
+            "files[1].mode: nobody but the owner may write to it",
+            "files[1].mode: belongs to a single file (`path`), or into `contents`",
+            "files[2].hook.command: only one may be there of signal, command or http",
+        ]
+    );
+    assert!(!error.to_string().contains("hunter2"), "a secret in the wrong place is not repeated");
+}
+
+#[test]
+fn what_vault_secrets_and_files_mean_together_is_checked() {
+    let mistakes = |yaml: &str| parse(&format!("{AGENT}{yaml}"), &[]).unwrap_err().mistakes;
+    assert_eq!(
+        mistakes("secrets: {db: {kv: {path: a}}}\n"),
+        ["secrets: needs `vault`, where they come from"]
+    );
+    assert_eq!(
+        mistakes(&format!(
+            "{VAULT}secrets: {{db: {{kv: {{path: a}}, fallback: {{file: /f}}}}, web: {{pki: {{role: r, common_name: c}}}}}}
+files:
+- {{path: /run/a, template: 'x {{{{ secrets.dbb.password }}}}'}}
+- {{path: /run/b, template: '{{{{ secrets.db.password|nosuch }}}}'}}
+- {{path: /run/c, pgpass: {{secret: web}}}}
+- {{path: /run/d, x509: {{secret: db, part: pem}}}}
+- {{folder: /run/e, contents: {{x: {{redis_uri: {{secret: none, host: h}}}}}}}}
+- {{path: /run/e/y, template: x}}
+- {{path: /run/a, template: x}}
+"
+        )),
+        [
+            "secrets.db.fallback: has no effect unless vault.fail_open is true, which is for development only",
+            "files[0].template: uses secrets.dbb: `dbb` is not among `secrets`",
+            "files[1].template: line 1: unknown filter: filter nosuch is unknown",
+            "files[2].pgpass.secret: `web` is of kind pki, which does not fit",
+            "files[3].x509.secret: `db` is of kind kv, which does not fit",
+            "files[4].contents.x.redis_uri.secret: `none` is not among `secrets`",
+            "files[5]: lies in the folder /run/e of another item",
+            "files[6]: /run/a is written by another item as well",
+        ]
+    );
+    let open = "vault: {address: 'http://127.0.0.1:8200', auth: {cert: {}}, fail_open: true}\nsecrets: {db: {kv: {path: a}}}\n";
+    assert_eq!(
+        mistakes(open),
+        [
+            "vault.auth.cert: needs an https address: a certificate is shown in TLS",
+            "secrets.db.fallback: is required: vault.fail_open is true",
+        ]
+    );
 }

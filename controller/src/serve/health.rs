@@ -16,23 +16,52 @@ pub(super) async fn live() -> &'static str {
 }
 
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    match app.store.revision() {
-        Some(_) => (StatusCode::OK, "ok\n"),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet\n"),
+    if app.store.revision().is_none() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet\n");
     }
+    if app.shown.secrets.as_ref().is_some_and(|secrets| !secrets.status().is_ready()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Vault does not give every secret\n");
+    }
+    (StatusCode::OK, "ok\n")
 }
 
 /// `200` while filters get a state that is good or was good lately, else `503`.
 pub(super) async fn health(State(app): State<App>) -> Response {
     let state = app.store.state();
     let credentials = app.credentials.statuses();
+    let vault = app.shown.secrets.as_ref().map(|secrets| secrets.status());
     let health = of(&state).max(revocations(&state)).max(of_credentials(&credentials));
+    let health = health.max(others(&app, vault.as_ref()));
     let code = if health == Health::Unhealthy { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, Json(body(&state, &credentials, health, clock::unix_millis()))).into_response()
+    let mut more = vec![("vault", vault.map_or_else(no_vault, |vault| vault.to_json()))];
+    more.extend(app.shown.files.as_ref().map(|files| ("files", files.to_json())));
+    (code, Json(body(&state, &credentials, health, more, clock::unix_millis()))).into_response()
 }
 
-fn body(state: &store::State, credentials: &[CredentialStatus], health: Health, now: u64) -> Value {
-    json!({
+fn no_vault() -> Value {
+    json!({"status": "disabled", "enabled": false, "circuit_breaker_state": null})
+}
+
+/// Vault counts unless the settings say that it does not; a file that is not up to date is never worse than degraded.
+fn others(app: &App, vault: Option<&crate::secrets::Status>) -> Health {
+    use crate::secrets::Health as OfVault;
+    let of_vault = match vault.filter(|vault| vault.counts()).map(crate::secrets::Status::health) {
+        None | Some(OfVault::Healthy) => Health::Healthy,
+        Some(OfVault::Degraded) => Health::Degraded,
+        Some(OfVault::Unhealthy) => Health::Unhealthy,
+    };
+    let behind = app.shown.files.as_ref().is_some_and(|files| !files.is_current());
+    of_vault.max(if behind { Health::Degraded } else { Health::Healthy })
+}
+
+fn body(
+    state: &store::State,
+    credentials: &[CredentialStatus],
+    health: Health,
+    more: Vec<(&str, Value)>,
+    now: u64,
+) -> Value {
+    let mut body = json!({
         "status": health.as_str(),
         "timestamp": clock::rfc3339(now),
         "checks": {
@@ -60,7 +89,11 @@ fn body(state: &store::State, credentials: &[CredentialStatus], health: Health, 
                     .collect::<Vec<_>>(),
             }
         }
-    })
+    });
+    if let Some(checks) = body.get_mut("checks").and_then(Value::as_object_mut) {
+        checks.extend(more.into_iter().map(|(name, check)| (name.to_owned(), check)));
+    }
+    body
 }
 
 /// From good to bad.
@@ -126,7 +159,9 @@ mod tests {
     fn the_body_gives_the_status_of_each_check_and_a_time() {
         let state =
             store::State::default().next(Event::Down("Unavailable: gone".to_owned()), 1_764_072_000_000);
-        let body = body(&state, &[], of(&state), 1_764_072_001_000);
+        let more = vec![("vault", no_vault())];
+        let body = body(&state, &[], of(&state), more, 1_764_072_001_000);
+        assert_eq!(body["checks"]["vault"]["enabled"], false);
         assert_eq!(body["status"], "unhealthy");
         assert_eq!(body["timestamp"], "2025-11-25T12:00:01Z");
         assert_eq!(body["checks"]["workload_api"]["phase"], "down");

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric as _};
 use prometheus_client::registry::Registry;
 
+use super::Shown;
 use super::report::{Summary, seconds};
 use super::subscribers::Subscribers;
 use crate::clock;
@@ -19,13 +20,22 @@ use crate::store::{Phase, Store};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Metrics of Vault have the names that dashboards for Vault expect, so the prefix is not everybody's.
 pub(super) fn registry(
     store: Arc<Store>,
     credentials: Arc<credentials::Store>,
     subscribers: Arc<Subscribers>,
+    shown: &Shown,
 ) -> Registry {
-    let mut registry = Registry::with_prefix("svidgate");
-    registry.register_collector(Box::new(Metrics { store, credentials, subscribers }));
+    let mut registry = Registry::default();
+    let own = registry.sub_registry_with_prefix("svidgate");
+    own.register_collector(Box::new(Metrics { store, credentials, subscribers }));
+    if let Some(files) = &shown.files {
+        files.register(own);
+    }
+    if let Some(secrets) = &shown.secrets {
+        secrets.register(&mut registry);
+    }
     registry
 }
 

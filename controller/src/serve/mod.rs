@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::credentials;
+use crate::secrets::Secrets;
+use crate::sink::Board;
 use crate::source::revocations::Revoker;
 use crate::store::Store;
 use caller::Caller;
@@ -43,6 +45,15 @@ pub struct Admin {
     pub revoker: Arc<Revoker>,
 }
 
+/// Parts beside the store that health and metrics tell of.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// What comes from Vault, where there is one.
+    pub secrets: Option<Arc<Secrets>>,
+    /// Files that are rendered, where there are any.
+    pub files: Option<Arc<Board>>,
+}
+
 /// Serves on `socket` and on that of `admin` until `stop`. Held requests are then answered, and clients that do not take
 /// their answers are left behind after 5 s.
 ///
@@ -53,9 +64,10 @@ pub async fn run(
     admin: Option<Admin>,
     store: Arc<Store>,
     credentials: Arc<credentials::Store>,
+    shown: Shown,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = App::new(store, credentials, stop.clone());
+    let app = App::new(store, credentials, shown, stop.clone());
     let for_operator = async {
         match admin {
             Some(Admin { socket, revoker }) => {
@@ -92,19 +104,26 @@ struct App {
     store: Arc<Store>,
     credentials: Arc<credentials::Store>,
     subscribers: Arc<Subscribers>,
+    shown: Shown,
     metrics: Arc<prometheus_client::registry::Registry>,
     stop: CancellationToken,
 }
 
 impl App {
-    fn new(store: Arc<Store>, credentials: Arc<credentials::Store>, stop: CancellationToken) -> Self {
+    fn new(
+        store: Arc<Store>,
+        credentials: Arc<credentials::Store>,
+        shown: Shown,
+        stop: CancellationToken,
+    ) -> Self {
         let subscribers = Arc::new(Subscribers::default());
         let metrics = Arc::new(metrics::registry(
             Arc::clone(&store),
             Arc::clone(&credentials),
             Arc::clone(&subscribers),
+            &shown,
         ));
-        Self { store, credentials, subscribers, metrics, stop }
+        Self { store, credentials, subscribers, shown, metrics, stop }
     }
 }
 

@@ -4,5 +4,6 @@
 mod limits;
 pub mod revocations;
 pub mod workload_api;
+pub mod x509;
 
 pub use limits::Limits;

@@ -113,6 +113,15 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// As [`Self::list`], but an item may stand twice, as in the arguments of a program.
+    pub fn sequence<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<Option<Vec<T>>> {
+        let field = field.into();
+        self.note(field, || (Presence::Optional, list_of(kind.schema(), None, false)));
+        self.items(field.name, usize::MAX, |object, path, item| {
+            kind.parse(item).map_err(|message| object.error(path, message)).ok()
+        })
+    }
+
     /// A list that must be there and must have at least one item.
     pub fn required_list<T>(&mut self, field: impl Into<Field>, kind: impl Kind<T>) -> Option<Vec<T>> {
         let field = field.into();

@@ -119,6 +119,7 @@ impl Schema {
             }
             Self::Map { key, value } => json!({
                 "type": "object",
+                "minProperties": 1,
                 "propertyNames": key.to_json(),
                 "additionalProperties": value.to_json(),
             }),

@@ -236,6 +236,7 @@ fn what_is_read_is_described() {
                 },
                 "meals": {
                     "type": ["object", "null"],
+                    "minProperties": 1,
                     "propertyNames": {"type": "string", "pattern": "."},
                     "additionalProperties": undescribed,
                     "description": "When each is fed.",

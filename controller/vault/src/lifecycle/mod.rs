@@ -190,7 +190,7 @@ impl Vault {
     }
 
     /// Ends everything, and revokes what [`Timing::at_shutdown`] says. Takes [`Timing::shutdown`] at most.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         if timeout(self.timing.shutdown, self.tasks.wait()).await.is_err() {

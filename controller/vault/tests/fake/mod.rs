@@ -132,6 +132,25 @@ impl Fake {
         Exchange::new(client)
     }
 
+    /// Serves over TCP as well, for a client in another process; gives its address.
+    pub async fn listen(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let fake = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if fake.take_fault("", true).is_some() {
+                    continue;
+                }
+                let fake = fake.clone();
+                let service = service_fn(move |request| fake.clone().answer(request));
+                let server = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        format!("http://{address}")
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().expect("no test panics in here")
     }

@@ -1,0 +1,126 @@
+//! What `vault`, `secrets` and `files` mean together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use svidgate_config::Object;
+use svidgate_vault::Spec;
+
+use super::files::{Content, File};
+use super::ready::Format;
+use super::secrets::Secret;
+use super::vault::{AuthMethod, Vault};
+use crate::sink::template;
+
+/// `None` when there was a mistake.
+pub(super) fn check(
+    root: &mut Object<'_>,
+    vault: Option<&Vault>,
+    secrets: &BTreeMap<String, Secret>,
+    files: &[File],
+) -> Option<()> {
+    let mut mistakes = Vec::new();
+    if vault.is_none() && !secrets.is_empty() {
+        mistakes.push(("secrets".to_owned(), "needs `vault`, where they come from".to_owned()));
+    }
+    if let Some(vault) = vault {
+        of_vault(vault, secrets, &mut mistakes);
+    }
+    let mut paths = BTreeSet::new();
+    for (index, file) in files.iter().enumerate() {
+        let path = file.target.path();
+        if !paths.insert(path) {
+            let text = format!("{} is written by another item as well", path.display());
+            mistakes.push((format!("files[{index}]"), text));
+        }
+        if let Some(outer) = inside(path, files) {
+            let text = format!("lies in the folder {} of another item", outer.display());
+            mistakes.push((format!("files[{index}]"), text));
+        }
+        for (name, content) in file.target.contents() {
+            let place = if name.is_empty() {
+                format!("files[{index}]")
+            } else {
+                format!("files[{index}].contents.{name}")
+            };
+            of_content(&place, content, secrets, &mut mistakes);
+        }
+    }
+    for (path, message) in &mistakes {
+        root.error(path, message.as_str());
+    }
+    mistakes.is_empty().then_some(())
+}
+
+type Mistakes = Vec<(String, String)>;
+
+fn of_vault(vault: &Vault, secrets: &BTreeMap<String, Secret>, mistakes: &mut Mistakes) {
+    let plain = vault.settings.address().starts_with("http://");
+    if plain && matches!(vault.auth.method, AuthMethod::Cert { .. }) {
+        mistakes.push((
+            "vault.auth.cert".to_owned(),
+            "needs an https address: a certificate is shown in TLS".to_owned(),
+        ));
+    }
+    if vault.settings.breaker.open_at_most < vault.settings.breaker.open_for {
+        let text = "must not be shorter than open_for".to_owned();
+        mistakes.push(("vault.circuit_breaker.open_at_most".to_owned(), text));
+    }
+    for (name, secret) in secrets {
+        match (&secret.fallback, vault.fail_open) {
+            (Some(_), false) => mistakes.push((
+                format!("secrets.{name}.fallback"),
+                "has no effect unless vault.fail_open is true, which is for development only".to_owned(),
+            )),
+            (None, true) => mistakes.push((
+                format!("secrets.{name}.fallback"),
+                "is required: vault.fail_open is true".to_owned(),
+            )),
+            _ => {}
+        }
+    }
+}
+
+fn of_content(place: &str, content: &Content, secrets: &BTreeMap<String, Secret>, mistakes: &mut Mistakes) {
+    let unknown = |name: &str| format!("`{name}` is not among `secrets`");
+    match content {
+        Content::Ready(ready) => {
+            if let Some(name) = &ready.secret {
+                let at = format!("{place}.{}.secret", template::name(ready.format));
+                match secrets.get(name).map(|secret| &secret.spec) {
+                    None => mistakes.push((at, unknown(name))),
+                    Some(spec) if (ready.format == Format::X509) != matches!(spec, Spec::Pki { .. }) => {
+                        mistakes
+                            .push((at, format!("`{name}` is of kind {}, which does not fit", spec.kind())));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Content::Template(text) => {
+            let at = format!("{place}.template");
+            match template::Template::compile(text) {
+                Err(error) => mistakes.push((at, error)),
+                Ok(template) => {
+                    for name in template.secrets() {
+                        if !secrets.contains_key(&name) {
+                            mistakes.push((at.clone(), format!("uses secrets.{name}: {}", unknown(&name))));
+                        }
+                    }
+                }
+            }
+        }
+        // Read at the start: it may lie elsewhere now.
+        Content::TemplateFile(_) => {}
+    }
+}
+
+/// The folder of another item that `path` lies in.
+fn inside<'f>(path: &Path, files: &'f [File]) -> Option<&'f Path> {
+    files.iter().map(|file| &file.target).find_map(|target| match target {
+        super::files::Target::Folder { path: folder, .. } if path != folder && path.starts_with(folder) => {
+            Some(folder.as_path())
+        }
+        _ => None,
+    })
+}

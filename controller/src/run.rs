@@ -50,7 +50,6 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     let keys = credentials::Keys::read(&config.credentials.keys)?;
     let now = clock::unix_millis();
     let credentials = Arc::new(credentials::Store::new(&config.credentials.entries, keys, now));
-    let fetched = tokio::spawn(credentials::run(config.clone(), Arc::clone(&credentials), stop.clone()));
     let admin = admin_socket.zip(revoker.clone()).map(|(socket, revoker)| Admin { socket, revoker });
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -61,6 +60,12 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     );
     let sink = Sink::prepare(&config)?;
     let delivery = Delivery::start(&config, sink, Arc::clone(&store), Hooks::Run, None, &stop).await?;
+    let fetched = tokio::spawn(credentials::run(
+        config.clone(),
+        Arc::clone(&credentials),
+        delivery.secrets.clone(),
+        stop.clone(),
+    ));
     let bundles = tokio::spawn(workload_api::run(
         config.workload_api.endpoint,
         config.workload_api.probe,

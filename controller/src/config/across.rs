@@ -6,6 +6,7 @@ use std::path::Path;
 use svidgate_config::Object;
 use svidgate_vault::Spec;
 
+use super::credentials::{CredentialSource, Credentials};
 use super::files::{Content, File};
 use super::ready::Format;
 use super::secrets::Secret;
@@ -50,6 +51,25 @@ pub(super) fn check(
         root.error(path, message.as_str());
     }
     mistakes.is_empty().then_some(())
+}
+
+/// `None` when a credential is of a secret that is not there.
+pub(super) fn check_credentials(
+    root: &mut Object<'_>,
+    credentials: &Credentials,
+    secrets: &BTreeMap<String, Secret>,
+) -> Option<()> {
+    let mut good = Some(());
+    for (name, entry) in &credentials.entries {
+        if let CredentialSource::Secret(wanted) = &entry.source
+            && !secrets.contains_key(&wanted.name)
+        {
+            let message = format!("`{}` is not among `secrets`", wanted.name);
+            root.error(&format!("credentials.{name}.secret.name"), message);
+            good = None;
+        }
+    }
+    good
 }
 
 type Mistakes = Vec<(String, String)>;

@@ -8,6 +8,7 @@ use svidgate_config::{Kind, Object, Schema, field, kind, non_empty_string};
 use svidgate_jwt_svid::SpiffeId;
 use svidgate_snapshot::is_credential_name;
 
+use super::secrets;
 use super::settings::{file_path, uid};
 
 /// The credentials that this controller fetches, and the keys with which they are sealed.
@@ -35,6 +36,8 @@ pub enum CredentialSource {
     JwtSvid(WantedSvid),
     /// A file.
     File(CredentialFile),
+    /// One of `secrets`.
+    Secret(WantedSecret),
 }
 
 impl CredentialSource {
@@ -44,6 +47,7 @@ impl CredentialSource {
         match self {
             Self::JwtSvid(_) => "jwt_svid",
             Self::File(_) => "file",
+            Self::Secret(_) => "secret",
         }
     }
 }
@@ -55,6 +59,17 @@ pub struct WantedSvid {
     pub audience: String,
     /// Which of our identities; none: the default one.
     pub spiffe_id: Option<SpiffeId>,
+}
+
+/// One of `secrets`, and what of it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedSecret {
+    /// Its name there.
+    pub name: String,
+    /// Field with the value, or with the password.
+    pub field: String,
+    /// Field with the user; none: the value is sent alone.
+    pub user_field: Option<String>,
 }
 
 /// A file with a secret.
@@ -149,6 +164,13 @@ fn entry(object: &mut Object<'_>) -> Option<CredentialEntry> {
         kind::map(file_path(), |path| CredentialFile { path, form: FileForm::Text, lifetime: None }),
         credential_file,
     );
+    let secret = object.optional_object(
+        field!(
+            "secret",
+            "One of `secrets`, which come from Vault; it is sent no longer than until its end there."
+        ),
+        wanted_secret,
+    );
     let subscribers = object.objects(
         field!(
             "subscribers",
@@ -158,12 +180,13 @@ fn entry(object: &mut Object<'_>) -> Option<CredentialEntry> {
         MAX_SUBSCRIBERS,
         subscriber,
     );
-    let one = object.exactly_one(&["jwt_svid", "file"]);
+    let one = object.exactly_one(&["jwt_svid", "file", "secret"]);
     let some = object.at_least_one(&["subscribers"], "has no `subscribers`: nobody could ever have it");
     one.and(some)?;
-    let source = match (jwt_svid?, file?) {
-        (Some(wanted), _) => CredentialSource::JwtSvid(wanted),
-        (_, file) => CredentialSource::File(file?),
+    let source = match (jwt_svid?, file?, secret?) {
+        (Some(wanted), ..) => CredentialSource::JwtSvid(wanted),
+        (_, Some(file), _) => CredentialSource::File(file),
+        (.., secret) => CredentialSource::Secret(secret?),
     };
     Some(CredentialEntry { source, subscribers: subscribers?? })
 }
@@ -179,6 +202,20 @@ fn wanted_svid(object: &mut Object<'_>) -> Option<WantedSvid> {
         ),
     );
     Some(WantedSvid { audience: audience?, spiffe_id: spiffe_id? })
+}
+
+fn wanted_secret(object: &mut Object<'_>) -> Option<WantedSecret> {
+    let name = object.required(field!("name", "Its name in `secrets`."), secrets::name());
+    let field = object.default(
+        field!("field", "Its field with the value, or with the password where there is `user_field`."),
+        "value",
+        kind::text(),
+    );
+    let user_field = object.optional(
+        field!("user_field", "Its field with the user, for `as: basic`. Absent: no user."),
+        kind::text(),
+    );
+    Some(WantedSecret { name: name?, field: field?, user_field: user_field? })
 }
 
 fn credential_file(object: &mut Object<'_>) -> Option<CredentialFile> {

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use credentials::{
     CredentialEntry, CredentialFile, CredentialSource, CredentialSubscriber, Credentials, FileForm,
-    WantedSvid,
+    WantedSecret, WantedSvid,
 };
 pub use environment::{Environment, VARIABLES, Variable};
 pub use files::{Action, Content, File, Hook, Owner, Process, Signal, Target};

@@ -7,8 +7,8 @@ use spiffe::transport::Endpoint;
 use svidgate_config::{Errors, Kind, Object, Schema, field, integer, kind, read, string};
 use tracing::level_filters::LevelFilter;
 
-use super::credentials::{self, Credentials};
 use super::across;
+use super::credentials::{self, Credentials};
 use super::files::{self, File};
 use super::secrets::{self, Secret};
 use super::vault::{self, Vault};
@@ -187,6 +187,7 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         return None;
     }
     let credentials = credentials?;
+    across::check_credentials(root, &credentials, &secrets)?;
     who_can_connect(root, &credentials, &server)?;
     Some(Config {
         workload_api: workload_api?,
@@ -196,7 +197,7 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         vault,
         secrets,
         files,
-        log: log? 
+        log: log?,
     })
 }
 

@@ -228,7 +228,11 @@ fn credentials_have_one_source_known_subscribers_and_keys_that_exist() {
         ),
         (
             "credential_keys: {edge: /k}\ncredentials: {a: {subscribers: [{uid: 1}]}}",
-            "credentials.a.jwt_svid: is required: jwt_svid or file",
+            "credentials.a.jwt_svid: is required: jwt_svid, file or secret",
+        ),
+        (
+            "credential_keys: {edge: /k}\ncredentials: {a: {secret: {name: db}, subscribers: [{uid: 1}]}}",
+            "credentials.a.secret.name: `db` is not among `secrets`",
         ),
         (
             "credential_keys: {edge: /k}\ncredentials: {A: {file: /f, subscribers: [{uid: 1}]}}",

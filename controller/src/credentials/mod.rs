@@ -12,6 +12,7 @@ mod asked;
 mod file;
 mod jwt_svid;
 mod keys;
+mod secret;
 mod store;
 
 use std::sync::Arc;
@@ -20,13 +21,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, CredentialSource};
+use crate::secrets::Secrets;
 
 pub use asked::Asked;
 pub use keys::{Keys, KeysError};
 pub use store::{CredentialState, CredentialStatus, Publisher, Store};
 
 /// Runs every source of the configuration until `stop`.
-pub async fn run(config: Config, store: Arc<Store>, stop: CancellationToken) {
+///
+/// `secrets` has what the settings take from Vault.
+pub async fn run(config: Config, store: Arc<Store>, secrets: Option<Arc<Secrets>>, stop: CancellationToken) {
     let mut tasks = JoinSet::new();
     let mut audiences = std::collections::BTreeMap::<_, Vec<Publisher>>::new();
     for (name, entry) in &config.credentials.entries {
@@ -36,6 +40,11 @@ pub async fn run(config: Config, store: Arc<Store>, stop: CancellationToken) {
             CredentialSource::JwtSvid(wanted) => audiences.entry(wanted.clone()).or_default().push(publisher),
             CredentialSource::File(file) => {
                 tasks.spawn(file::watch(file.clone(), publisher, stop.clone()));
+            }
+            CredentialSource::Secret(wanted) => {
+                if let Some(from) = secrets.as_ref().and_then(|secrets| secrets.watch(&wanted.name)) {
+                    tasks.spawn(secret::follow(wanted.clone(), from, publisher, stop.clone()));
+                }
             }
         }
     }

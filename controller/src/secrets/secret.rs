@@ -166,7 +166,11 @@ impl Forward {
                         return;
                     }
                 }
-                () = extended(&mut self.extensions) => self.tell(),
+                () = extended(&mut self.extensions) => {
+                    // Its end has moved.
+                    self.to.send_modify(|_| {});
+                    self.tell();
+                }
                 () = due(fall_back_at) => {
                     fall_back_at = self.fall_back(fields.clone()).await;
                 }

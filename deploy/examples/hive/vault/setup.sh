@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 BAO=${BAO:-bao}
 
-enable() { "$BAO" "$1" list -format=json | grep -q "\"$2/\"" || "$BAO" "$1" enable -path="$2" "${@:3}"; }
+# grep reads to the end: with -q the list could die of a closed pipe, which pipefail takes for "not there".
+enable() { "$BAO" "$1" list -format=json | grep "\"$2/\"" >/dev/null || "$BAO" "$1" enable -path="$2" "${@:3}"; }
 
 enable auth kubernetes kubernetes
 enable secrets secret -version=2 kv

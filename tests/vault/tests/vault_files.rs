@@ -76,6 +76,8 @@ async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings(
         .env("BAO_CACERT", setup.bao.ca_file())
         .env("BAO_TLS_SERVER_NAME", setup.bao.server_name())
         .env("BAO_TOKEN", setup.bao.root_token())
+        // Not in a cluster: nobody logs in by Kubernetes here.
+        .env("KUBERNETES_CA_CERT", setup.bao.ca_file())
         .env("TEMPORAL_URL", setup.postgres().connection_url())
         .env("TEMPORAL_ADMIN", "postgres")
         .env("TEMPORAL_PASSWORD", SUPERUSER_PASSWORD)

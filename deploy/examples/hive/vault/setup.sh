@@ -13,7 +13,9 @@ enable secrets secret -version=2 kv
 enable secrets database database
 
 # Within the cluster the server finds the API server and its own token by itself.
-"$BAO" write auth/kubernetes/config kubernetes_host="${KUBERNETES_HOST:-https://kubernetes.default.svc}"
+# Elsewhere it is told: KUBERNETES_HOST, and KUBERNETES_CA_CERT, a file.
+"$BAO" write auth/kubernetes/config kubernetes_host="${KUBERNETES_HOST:-https://kubernetes.default.svc}" \
+  ${KUBERNETES_CA_CERT:+kubernetes_ca_cert=@"$KUBERNETES_CA_CERT" disable_local_ca_jwt=true}
 
 # A role for each service: bound to its service account and namespace, with its own policy.
 role() {

@@ -101,6 +101,8 @@ pub enum Reason {
     RateLimited,
     /// The namespace is locked.
     NamespaceLocked,
+    /// A standby answered that no active node is known to it.
+    NoActiveNode,
 }
 
 impl Reason {
@@ -121,6 +123,7 @@ impl Reason {
             ("quota exceeded", Self::RateLimited),
             ("namespace is locked", Self::NamespaceLocked),
             ("api access to this namespace has been locked", Self::NamespaceLocked),
+            ("active cluster node not found", Self::NoActiveNode),
             ("permission denied", Self::PermissionDenied),
         ];
         known.iter().find(|(part, _)| words.contains(part)).map(|(_, reason)| *reason)
@@ -139,6 +142,7 @@ impl fmt::Display for Reason {
             Self::CasMismatch => "the version is another (check-and-set)",
             Self::RateLimited => "rate limit",
             Self::NamespaceLocked => "the namespace is locked",
+            Self::NoActiveNode => "no node is active",
         })
     }
 }
@@ -242,11 +246,14 @@ impl Error {
         }
     }
 
-    /// Whether it shows that Vault as a whole is not well: these open the circuit breaker. A refusal is an answer.
+    /// Whether it shows that Vault as a whole is not well: these open the circuit breaker. A refusal is an answer, and so is
+    /// a 500 of an engine whose database is away: other secrets must not wait for that.
     #[must_use]
     pub(crate) const fn is_outage(&self) -> bool {
         match self.fault {
-            Fault::Status { code, .. } => matches!(code, 472 | 473 | 500 | 502..=599),
+            Fault::Status { code: 500, reason: Some(Reason::NoActiveNode) } => true,
+            Fault::Status { code: 500, .. } => !self.operation.needs_another(),
+            Fault::Status { code, .. } => matches!(code, 472 | 473 | 502..=599),
             Fault::Connect(_) | Fault::Timeout(_) | Fault::Interrupted => true,
             _ => false,
         }

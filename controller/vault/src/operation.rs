@@ -58,6 +58,13 @@ impl Operation {
                 | Self::PkiSign
         )
     }
+
+    /// Whether Vault itself asks somebody else for it: the database that an engine makes users in. A 500 may be that one's
+    /// failure, and Vault be well.
+    #[must_use]
+    pub(crate) const fn needs_another(self) -> bool {
+        matches!(self, Self::DatabaseCreds | Self::DatabaseStaticCreds | Self::LeaseRenew | Self::LeaseRevoke)
+    }
 }
 
 impl fmt::Display for Operation {

@@ -198,6 +198,36 @@ async fn h04_refusals_do_not_open_the_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn h04_an_engine_whose_database_is_away_keeps_no_other_secret_from_its_users() {
+    let world = World::new();
+    let client = client_with_secret(&world).await.with_retry(never());
+    let away = r#"{"errors":["1 error occurred: connect: connection refused"]}"#;
+    world.fake.fault_for_ever("database/creds", How::Status(500, away));
+    for _ in 0..20 {
+        let error = client.database_creds("database", "app").await.expect_err("500");
+        assert_eq!(error.status(), Some(500));
+        assert_eq!(password(&client).await.expect("it"), "hush");
+    }
+    for _ in 0..20 {
+        client.database_creds("database", "app").await.expect_err("500");
+    }
+    assert_eq!(client.breaker(), BreakerState::Closed);
+    // A standby that knows no active node, and a proxy that reaches none, say it of all.
+    for (code, body) in [
+        (500, r#"{"errors":["local node not active but active cluster node not found"]}"#),
+        (502, "<html>bad gateway</html>"),
+    ] {
+        let world = World::new();
+        let client = world.logged_in().await.with_retry(never());
+        world.fake.fault_for_ever("database/creds", How::Status(code, body));
+        for _ in 0..5 {
+            client.database_creds("database", "app").await.expect_err("it failed");
+        }
+        assert_eq!(client.breaker(), BreakerState::Open, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn h05_one_redirect_is_followed_with_method_body_and_token() {
     for status in [301, 302, 307, 308] {
         let world = World::new();

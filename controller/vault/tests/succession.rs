@@ -4,12 +4,14 @@
 
 mod fake;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fake::model::Entry;
-use fake::world::{World, database, next};
+use fake::world::{World, database, next, sees};
 use fake::{How, pass};
-use svidgate_vault::Timing;
+use futures::future::BoxFuture;
+use svidgate_vault::{Identity, IdentitySource, Login, Method, SourceError, Timing, Vault};
 use tokio::time::Instant;
 
 const fn s(seconds: u64) -> Duration {
@@ -76,4 +78,64 @@ async fn h10_h11_a_slow_vault_is_asked_early_enough() {
     }
     assert!(world.fake.count("database/creds") >= 5);
     assert!(vault.status().is_healthy(), "{:?}", vault.status());
+}
+
+/// As the X.509-SVID of the moment.
+#[derive(Default)]
+struct Svid(Mutex<u8>);
+
+impl IdentitySource for Svid {
+    fn identity(&self) -> BoxFuture<'_, Result<Identity, SourceError>> {
+        let number = *self.0.lock().expect("whole");
+        let (certificate, key) = (vec![number].into(), vec![number].into());
+        Box::pin(async { Ok(Identity { certificate, key }) })
+    }
+
+    fn describe(&self) -> String {
+        "a certificate".to_owned()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h07_h09_another_client_certificate_is_followed_within_seconds_and_its_token_goes_after_the_grace() {
+    let world = World::new();
+    let svid = Arc::new(Svid::default());
+    let login = Login::new(Method::CertFrom { role: None, identity: svid.clone() });
+    let vault = Vault::start(&world.client, login, Timing::default());
+    let mut channel = vault.keep("db", database()).expect("a free name");
+    next(&mut channel).await;
+    pass(s(300)).await;
+    assert_eq!(vault.status().token.logins, 1, "the same one is no reason");
+    for number in 1..=3 {
+        *svid.0.lock().expect("whole") = number;
+        pass(Timing::default().check + s(1)).await;
+        assert_eq!(vault.status().token.logins, u64::from(number) + 1, "long before the token is due");
+        assert!(sees(&channel, "password").is_some(), "never without");
+        let old = format!("hvs.token-{number}");
+        assert!(world.fake.model(|model| model.tokens.contains_key(&old)), "for the grace period");
+        pass(s(40)).await;
+        assert!(!world.fake.model(|model| model.tokens.contains_key(&old)), "{old}");
+    }
+    assert_eq!(world.fake.model(|model| (model.tokens.len(), model.leases.len())), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn h07_an_end_that_a_renewal_of_the_token_moves_is_told_to_those_who_pass_it_on() {
+    let world = World::new();
+    world.fake.model(|model| {
+        (model.token_ttl, model.token_max) = (s(100), s(1000));
+        (model.lease_ttl, model.lease_max) = (s(170), s(170));
+    });
+    let vault = world.start(Timing { jitter: 0.0, ..Timing::default() });
+    let mut channel = vault.keep("db", database()).expect("a free name");
+    let user = next(&mut channel).await;
+    let mut extensions = vault.extensions("db").expect("it is kept");
+    extensions.mark_unchanged();
+    let with_its_token = user.remaining().expect("an end");
+    assert!(with_its_token <= s(100), "{with_its_token:?}");
+    pass(s(81)).await;
+    assert_eq!(world.fake.count("auth/token/renew-self"), 1);
+    assert!(extensions.has_changed().expect("it is kept"), "the end is another one now");
+    let left = user.remaining().expect("an end");
+    assert!(left > s(80), "its own end: {left:?}");
 }

@@ -46,6 +46,8 @@ pub(crate) struct Keeper {
 struct Held {
     credential: Arc<Credential>,
     session: Arc<Session>,
+    /// Of the token that it hangs on, with a lease.
+    renewals: watch::Receiver<u64>,
     lease: Option<Lease>,
     /// The lifetime when it was new.
     announced: Duration,
@@ -116,6 +118,10 @@ impl Keeper {
                     if changed.is_err() {
                         break;
                     }
+                }
+                () = token_renewed(&mut state.held) => {
+                    // Where it would have ended with its token, its own end has moved.
+                    self.extensions.send_modify(|count| *count = count.wrapping_add(1));
                 }
                 () = self.asked_for.notified() => {
                     let early = state.made.map_or(state.not_before, |made| made + self.timing.min_reissue);
@@ -299,8 +305,9 @@ impl Keeper {
         self.published.send_replace(Some(credential.clone()));
         self.children.hangs_on(&self.name, found.lease.as_ref().map(|_| session.generation));
         tracing::info!(credential = self.name, revision = state.revision, "a credential is in force");
-        let held = Held { credential, session: session.clone(), lease: found.lease, announced };
-        if let Some(Held { credential, session: old, lease: Some(lease), announced }) =
+        let renewals = session.renewals.subscribe();
+        let held = Held { credential, session: session.clone(), renewals, lease: found.lease, announced };
+        if let Some(Held { credential, session: old, lease: Some(lease), announced, .. }) =
             state.held.replace(held)
         {
             let mut gone = old.gone.clone();
@@ -357,5 +364,16 @@ impl Keeper {
         {
             retire::revoke_lease(&session, &lease).await;
         }
+    }
+}
+
+/// For ever when nothing is held that hangs on a token.
+async fn token_renewed(held: &mut Option<Held>) {
+    let renewed = match held {
+        Some(Held { renewals, lease: Some(_), .. }) => renewals.changed().await.is_ok(),
+        _ => false,
+    };
+    if !renewed {
+        std::future::pending().await
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Session {
     /// Sends the token, on a connection that fits it.
     pub(crate) client: Client,
     pub(crate) life: Arc<LiveLife>,
+    /// Counts renewals of the token, which move the end of all that hangs on it.
+    pub(crate) renewals: watch::Sender<u64>,
     /// Whether we made the token, so that it is ours to revoke.
     pub(crate) ours: bool,
     /// Cancelled when the token was revoked, and all leases with it.
@@ -164,6 +166,7 @@ impl TokenKeeper {
             generation,
             client: logged_in.client,
             life,
+            renewals: watch::Sender::new(0),
             ours: logged_in.ours,
             gone: CancellationToken::new(),
             renewable: logged_in.renewable,
@@ -252,6 +255,7 @@ impl TokenKeeper {
             Ok(auth) => {
                 let lasts = Duration::from_secs(auth.lease_duration);
                 session.life.renewed(Life::new(begun, lasts));
+                session.renewals.send_modify(|count| *count = count.wrapping_add(1));
                 let extended = Timing::extended(announced, left, lasts);
                 self.client.metrics().token_renewed(if extended { "success" } else { "exhausted" });
                 self.board.renewed();

@@ -202,7 +202,8 @@ Exit status: 0 fine, 64 wrong settings or arguments, 1 anything else;
 const RUN_HELP: &str = "\
 Settings (YAML), with their defaults:
   workload_api:
-    # Required, or $SPIFFE_ENDPOINT_SOCKET: unix: with a path, tcp: with IP:PORT
+    # Or $SPIFFE_ENDPOINT_SOCKET: unix: with a path, tcp: with IP:PORT. Required
+    # but for `files` and `credentials` that take nothing from it
     socket: unix:///run/spire/sockets/agent.sock
   server:
     # Envoy's cluster points here. The folder must belong to root or to the

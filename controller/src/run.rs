@@ -11,13 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, WorkloadApi};
 use crate::credentials;
 use crate::serve::{self, Admin, Socket};
 use crate::sink::{Hooks, Sink};
 use crate::source::revocations::Revoker;
 use crate::source::{self, workload_api};
-use crate::store::Store;
+use crate::store::{Event, Store};
 use delivery::Delivery;
 pub use once::{Once, once};
 
@@ -55,7 +55,7 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
         version = env!("CARGO_PKG_VERSION"),
         socket = %socket.path().display(),
         admin_socket = admin.as_ref().map(|admin| admin.socket.path().display().to_string()),
-        workload_api = config.workload_api.address(),
+        workload_api = config.workload_api.as_ref().map(WorkloadApi::address),
         "svidgate serves snapshots"
     );
     let sink = Sink::prepare(&config)?;
@@ -66,13 +66,7 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
         delivery.secrets.clone(),
         stop.clone(),
     ));
-    let bundles = tokio::spawn(workload_api::run(
-        config.workload_api.endpoint,
-        config.workload_api.probe,
-        source::Limits::default(),
-        Arc::clone(&store),
-        stop.clone(),
-    ));
+    let bundles = tokio::spawn(bundles(config.workload_api, Arc::clone(&store), stop.clone()));
     let revocations = tokio::spawn({
         let stop = stop.clone();
         async move {
@@ -90,6 +84,19 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     fetched.await.context("the sources of credentials ended")?;
     tracing::info!("svidgate ended");
     Ok(())
+}
+
+/// Keeps the store up to date until `stop`; without a Workload API it says so, and there is nothing to keep.
+async fn bundles(workload_api: Option<WorkloadApi>, store: Arc<Store>, stop: CancellationToken) {
+    match workload_api {
+        Some(WorkloadApi { endpoint, probe }) => {
+            workload_api::run(endpoint, probe, source::Limits::default(), store, stop).await;
+        }
+        None => {
+            tracing::info!("no workload_api.socket is configured: filters are given no bundles");
+            store.apply(Event::Off, clock::unix_millis());
+        }
+    }
 }
 
 /// Each held request is an open file, and the usual soft limit of 1024 is there for programs that use `select`.

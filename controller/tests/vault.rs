@@ -301,6 +301,42 @@ files:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn without_a_workload_api_files_are_written_and_filters_are_told_that_there_are_no_bundles() {
+    let setup = Setup::new().await;
+    let settings = setup.settings("", DB);
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let (agent, text) = text.split_once('\n').unwrap();
+    assert!(agent.starts_with("workload_api:"), "{agent}");
+    std::fs::write(&settings, text).unwrap();
+    assert!(setup.once(&settings, "60s").await.success(), "{:?}", setup.read("log"));
+    std::fs::remove_file(setup.path("db.uri")).unwrap();
+    let controller = setup.start(&settings, &[]).await;
+    eventually("it is ready", || async { controller.get("/readyz").await.status == StatusCode::OK }).await;
+    eventually("the file is written", || async { setup.read("db.uri").is_some() }).await;
+    let is_healthy = || async { controller.health().await.1["status"] == "healthy" };
+    eventually("all is well", is_healthy).await;
+    assert_eq!(controller.health().await.1["checks"]["workload_api"]["status"], "disabled");
+    let status: Value = serde_json::from_slice(&controller.get("/status").await.body).unwrap();
+    assert_eq!(status["workload_api"]["phase"], "off");
+    let snapshot = controller.get("/v1/snapshot?wait=0").await;
+    assert_eq!(snapshot.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(snapshot.text().contains("no workload_api.socket is configured"), "{}", snapshot.text());
+    assert!(controller.end().await.success());
+
+    // What a template in a file takes is known at the start only.
+    std::fs::write(setup.path("svid.tmpl"), "{{ svid.bundle }}").unwrap();
+    let file = setup.path("svid.tmpl").display().to_string();
+    std::fs::write(
+        &settings,
+        text.replace("files: [", &format!("files: [{{path: {file}.out, template_file: {file}}}, ")),
+    )
+    .unwrap();
+    assert_eq!(setup.once(&settings, "2s").await.code(), Some(64));
+    let log = setup.read("log").unwrap();
+    assert!(log.contains("uses `svid` or `bundles`, for which workload_api.socket is required"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn h10_without_vault_the_start_waits_and_bundles_are_served_all_the_same() {
     let setup = Setup::new().await;
     setup.vault.model(|model| model.sealed = true);

@@ -10,8 +10,9 @@ use super::credentials::{CredentialSource, Credentials};
 use super::files::{Content, File};
 use super::ready::Format;
 use super::secrets::Secret;
-use super::vault::{AuthMethod, Vault};
+use super::vault::{AuthMethod, Identity, Jwt, Vault};
 use crate::sink::template;
+use crate::workload_api::SOCKET_ENV;
 
 /// `None` when there was a mistake.
 pub(super) fn check(
@@ -70,6 +71,54 @@ pub(super) fn check_credentials(
         }
     }
     good
+}
+
+/// `None` when something needs the Workload API, which is not there. `None` for what has mistakes of its own; `files` may
+/// also be absent.
+pub(super) fn without_workload_api(
+    root: &mut Object<'_>,
+    vault: Option<&Vault>,
+    credentials: Option<&Credentials>,
+    files: Option<&Option<Vec<File>>>,
+) -> Option<()> {
+    let entries = || credentials.iter().flat_map(|credentials| &credentials.entries);
+    let listed = || files.iter().flat_map(|files| files.iter().flatten());
+    let mut needs = Vec::new();
+    match vault.map(|vault| &vault.auth.method) {
+        Some(AuthMethod::Jwt { token: Jwt::Svid { .. }, .. }) => needs.push("vault.auth.jwt".to_owned()),
+        Some(AuthMethod::Cert { identity: Identity::Svid, .. }) => needs.push("vault.auth.cert".to_owned()),
+        _ => {}
+    }
+    for (name, entry) in entries() {
+        if matches!(entry.source, CredentialSource::JwtSvid(_)) {
+            needs.push(format!("credentials.{name}.jwt_svid"));
+        }
+    }
+    for (index, file) in listed().enumerate() {
+        if file.target.contents().any(|(_, content)| takes_svids_or_bundles(content)) {
+            needs.push(format!("files[{index}]"));
+        }
+    }
+    if credentials.is_some() && files.is_some() && entries().next().is_none() && listed().next().is_none() {
+        needs.push("giving bundles to filters, for there are no `files` and no `credentials`".to_owned());
+    }
+    if needs.is_empty() {
+        return Some(());
+    }
+    let message = format!("is required, or ${SOCKET_ENV} in the environment, by: {}", needs.join(", "));
+    root.error("workload_api.socket", message);
+    None
+}
+
+/// What cannot be read now is judged at the start, by [`crate::sink::Sink::prepare`].
+fn takes_svids_or_bundles(content: &Content) -> bool {
+    match content {
+        Content::Ready(ready) => template::Template::ready(ready).needs_workload_api(),
+        Content::Template(text) => {
+            template::Template::compile(text).is_ok_and(|template| template.needs_workload_api())
+        }
+        Content::TemplateFile(_) => false,
+    }
 }
 
 type Mistakes = Vec<(String, String)>;

@@ -13,13 +13,12 @@ use super::files::{self, File};
 use super::secrets::{self, Secret};
 use super::vault::{self, Vault};
 use crate::source::workload_api::Probe;
-use crate::workload_api::SOCKET_ENV;
 
 /// Settings of `svidgate run`, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where bundles come from.
-    pub workload_api: WorkloadApi,
+    /// Where bundles and SVIDs come from; `None` where nothing needs any.
+    pub workload_api: Option<WorkloadApi>,
     /// Where filters get them.
     pub server: Server,
     /// What is revoked.
@@ -173,6 +172,10 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         files::build,
     );
     let log = root.object(field!("log", "What is written to standard error."), log);
+    if let Some(None) = workload_api {
+        let vault = vault.as_ref().and_then(Option::as_ref);
+        across::without_workload_api(root, vault, credentials.as_ref(), files.as_ref())?;
+    }
     let (server, mut revocations) = (server?, revocations?);
     let (vault, secrets, files) = (vault?, secrets?.unwrap_or_default(), files?.unwrap_or_default());
     across::check(root, vault.as_ref(), &secrets, &files)?;
@@ -217,20 +220,18 @@ fn who_can_connect(root: &mut Object<'_>, credentials: &Credentials, server: &Se
     good
 }
 
-fn workload_api(section: &mut Object<'_>) -> Option<WorkloadApi> {
+fn workload_api(section: &mut Object<'_>) -> Option<Option<WorkloadApi>> {
     let endpoint = section.optional(
         field!(
             "socket",
             "Address of the Workload API. It has no default: a wrong agent would be as bad as none, and SPIRE's own \
-             paths differ by installation. Without it the environment's `SPIFFE_ENDPOINT_SOCKET` counts; one of the \
-             two is needed."
+             paths differ by installation. Without it the environment's `SPIFFE_ENDPOINT_SOCKET` counts. Neither is \
+             needed where there are `files` or `credentials` and none of them, nor `vault.auth`, takes anything from it; \
+             filters then get no bundles."
         ),
         kind::new(endpoint, || Schema::text(ENDPOINT_FORM, "^(unix|tcp):.")),
     )?;
-    if endpoint.is_none() {
-        section.error("socket", format!("is required, or ${SOCKET_ENV} in the environment"));
-    }
-    endpoint.map(|endpoint| WorkloadApi { endpoint, probe: Probe::default() })
+    Some(endpoint.map(|endpoint| WorkloadApi { endpoint, probe: Probe::default() }))
 }
 
 fn server(section: &mut Object<'_>) -> Option<Server> {

@@ -19,7 +19,7 @@ const AGENT: &str = "workload_api: {socket: unix:///run/spire/agent.sock}\n";
 #[test]
 fn defaults_apply_and_are_the_documented_ones() {
     let config = parse(AGENT, &[]).unwrap();
-    assert_eq!(config.workload_api.endpoint, Endpoint::Unix(PathBuf::from("/run/spire/agent.sock")));
+    assert_eq!(agent(&config), Some(Endpoint::Unix(PathBuf::from("/run/spire/agent.sock"))));
     assert_eq!(config.server.socket, PathBuf::from("/run/svidgate/controller.sock"));
     assert_eq!(config.server.mode, 0o660);
     assert_eq!(config.server.allowed_uids, None);
@@ -82,7 +82,7 @@ fn the_environment_overrides_the_file_and_is_enough_without_one() {
     let owned: Environment =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     for config in [parse(AGENT, &environment).unwrap(), load(None, &owned).unwrap()] {
-        assert_eq!(config.workload_api.endpoint, Endpoint::Tcp { host: [127, 0, 0, 1].into(), port: 8081 });
+        assert_eq!(agent(&config), Some(Endpoint::Tcp { host: [127, 0, 0, 1].into(), port: 8081 }));
         assert_eq!(config.server.socket, PathBuf::from("/tmp/s.sock"));
         assert_eq!(config.server.mode, 0o600);
         assert_eq!(config.server.allowed_uids, Some([0, 101].into()));
@@ -107,14 +107,61 @@ fn an_error_in_the_environment_names_the_variable() {
 fn b7_the_standards_variable_is_a_fallback_and_no_override() {
     let standard = [("SPIFFE_ENDPOINT_SOCKET", "unix:///run/other.sock")];
     let config = parse("", &standard).unwrap();
-    assert_eq!(config.workload_api.endpoint, Endpoint::Unix(PathBuf::from("/run/other.sock")));
+    assert_eq!(agent(&config), Some(Endpoint::Unix(PathBuf::from("/run/other.sock"))));
     let config = parse(AGENT, &standard).unwrap();
-    assert_eq!(config.workload_api.endpoint, Endpoint::Unix(PathBuf::from("/run/spire/agent.sock")));
+    assert_eq!(agent(&config), Some(Endpoint::Unix(PathBuf::from("/run/spire/agent.sock"))));
     let error = parse("", &[("SPIFFE_ENDPOINT_SOCKET", "")]).unwrap_err();
     assert_eq!(
         error.mistakes,
-        ["workload_api.socket: is required, or $SPIFFE_ENDPOINT_SOCKET in the environment"]
+        [
+            "workload_api.socket: is required, or $SPIFFE_ENDPOINT_SOCKET in the environment, by: giving bundles to filters, \
+          for there are no `files` and no `credentials`"
+        ]
     );
+}
+
+#[test]
+fn the_workload_api_may_be_absent_where_nothing_takes_anything_from_it() {
+    let vault = "vault: {address: 'https://vault:8200', auth: {token: {file: /run/token}}}\n\
+                 secrets: {db: {database: {role: app}}}\n";
+    let file = "files: [{path: /run/a/f, template: '{{ secrets.db.password }}'}]\n";
+    let credential = "credential_keys: {edge: /run/edge.key}\n\
+                      credentials: {db: {secret: {name: db, field: password}, subscribers: [{uid: 101}]}}\n";
+    for rest in [file, credential] {
+        let config = parse(&format!("{vault}{rest}"), &[]).unwrap();
+        assert_eq!(agent(&config), None);
+    }
+    let other = vault.replace("token: {file: /run/token}", "LOGIN");
+    let cases = [
+        (vault.to_owned(), "giving bundles to filters, for there are no `files` and no `credentials`"),
+        (format!("{}{file}", other.replace("LOGIN", "jwt: {audience: vault}")), "vault.auth.jwt"),
+        (format!("{}{file}", other.replace("LOGIN", "cert: {}")), "vault.auth.cert"),
+        (
+            format!(
+                "{vault}{credential}files:\n- {{path: /run/a/f, template: '{{{{ secrets.db.password }}}}'}}\n\
+                 - {{path: /run/a/g, template: '{{{{ svid.bundle }}}}'}}\n- {{path: /run/a/h, x509: {{part: bundle}}}}\n"
+            ),
+            "files[1], files[2]",
+        ),
+        (
+            "credential_keys: {edge: /run/edge.key}\n\
+             credentials: {a: {jwt_svid: {audience: a}, subscribers: [{uid: 101}]}}\n"
+                .to_owned(),
+            "credentials.a.jwt_svid",
+        ),
+    ];
+    for (settings, by) in cases {
+        let error = parse(&settings, &[]).unwrap_err();
+        let expected = format!(
+            "workload_api.socket: is required, or $SPIFFE_ENDPOINT_SOCKET in the environment, by: {by}"
+        );
+        assert_eq!(error.mistakes, [expected], "{settings}");
+        parse(&format!("{AGENT}{settings}"), &[]).unwrap();
+    }
+}
+
+fn agent(config: &Config) -> Option<Endpoint> {
+    config.workload_api.as_ref().map(|workload_api| workload_api.endpoint.clone())
 }
 
 #[test]

@@ -48,8 +48,10 @@ pub async fn run(config: Config, store: Arc<Store>, secrets: Option<Arc<Secrets>
             }
         }
     }
-    for (wanted, publishers) in audiences {
-        tasks.spawn(jwt_svid::keep(config.workload_api.endpoint.clone(), wanted, publishers, stop.clone()));
+    if let Some(workload_api) = &config.workload_api {
+        for (wanted, publishers) in audiences {
+            tasks.spawn(jwt_svid::keep(workload_api.endpoint.clone(), wanted, publishers, stop.clone()));
+        }
     }
     tasks.spawn(store::expire(store, stop));
     while let Some(ended) = tasks.join_next().await {

@@ -35,8 +35,8 @@ impl Delivery {
         let for_login = config.vault.as_ref().is_some_and(|vault| {
             matches!(vault.auth.method, AuthMethod::Cert { identity: Identity::Svid, .. })
         });
-        let svid = (for_login || sink.needs_workload_api())
-            .then(|| x509::watch(config.workload_api.address(), stop.clone()));
+        let needed = config.workload_api.as_ref().filter(|_| for_login || sink.needs_workload_api());
+        let svid = needed.map(|workload_api| x509::watch(workload_api.address(), stop.clone()));
         let secrets = match &config.vault {
             Some(vault) => Some(Arc::new(Secrets::start(config, vault, svid.as_ref(), at_shutdown).await?)),
             None => None,

@@ -34,10 +34,12 @@ pub async fn once(config: Config, once: Once) -> anyhow::Result<()> {
     let _ended = stop.clone().drop_guard();
     let sink = Sink::prepare(&config)?;
     let store = Arc::new(Store::new(svidgate_snapshot::Limits::default()));
-    if sink.needs_workload_api() {
+    if sink.needs_workload_api()
+        && let Some(workload_api) = &config.workload_api
+    {
         tokio::spawn(workload_api::run(
-            config.workload_api.endpoint.clone(),
-            config.workload_api.probe,
+            workload_api.endpoint.clone(),
+            workload_api.probe,
             source::Limits::default(),
             Arc::clone(&store),
             stop.clone(),

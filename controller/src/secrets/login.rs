@@ -15,7 +15,8 @@ use crate::source::x509::X509;
 
 type Svid = watch::Receiver<Option<Arc<X509>>>;
 
-pub(super) fn of(auth: &Auth, workload_api: &str, svid: Option<&Svid>) -> Login {
+/// What takes SVIDs fails at each login where there is no Workload API, which the settings do not let happen.
+pub(super) fn of(auth: &Auth, workload_api: Option<&str>, svid: Option<&Svid>) -> Login {
     let method = match &auth.method {
         AuthMethod::Kubernetes { role, token_file } => {
             Method::Kubernetes { role: role.clone(), token: file(token_file) }
@@ -67,12 +68,14 @@ pub(super) fn environment(name: &str) -> Result<SecretString, SourceError> {
 }
 
 /// A JWT-SVID for Vault's audience, fetched at each login (checklist H9).
-fn jwt_svid(workload_api: &str, audience: &str) -> Arc<dyn SecretSource> {
-    let (address, audience) = (workload_api.to_owned(), audience.to_owned());
+fn jwt_svid(workload_api: Option<&str>, audience: &str) -> Arc<dyn SecretSource> {
+    let (address, audience) = (workload_api.map(str::to_owned), audience.to_owned());
     let name = format!("a JWT-SVID for {audience}");
     Arc::new(FromFn::new(name, move || {
         let (address, audience) = (address.clone(), audience.clone());
         async move {
+            let none = || SourceError::new("there is no Workload API for the login");
+            let address = address.ok_or_else(none)?;
             let fetched = async {
                 let client = WorkloadApiClient::connect_to(&address).await?;
                 client.fetch_jwt_svid([&audience], None).await

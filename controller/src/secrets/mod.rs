@@ -16,7 +16,7 @@ use svidgate_vault::{AtShutdown, Client, Metrics, Vault};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Vault as VaultConfig};
+use crate::config::{Config, Vault as VaultConfig, WorkloadApi};
 use crate::source::x509::X509;
 use secret::Forward;
 pub use secret::Secret;
@@ -49,7 +49,8 @@ impl Secrets {
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::default();
         let client = Client::new(vault.settings.clone(), metrics.clone()).await.context("vault.tls")?;
-        let login = login::of(&vault.auth, &config.workload_api.address(), svid);
+        let workload_api = config.workload_api.as_ref().map(WorkloadApi::address);
+        let login = login::of(&vault.auth, workload_api.as_deref(), svid);
         let mut timing = vault.timing;
         timing.at_shutdown = at_shutdown.unwrap_or(timing.at_shutdown);
         tracing::info!(

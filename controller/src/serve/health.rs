@@ -16,7 +16,7 @@ pub(super) async fn live() -> &'static str {
 }
 
 pub(super) async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    if app.store.revision().is_none() {
+    if app.store.revision().is_none() && app.store.state().phase != Phase::Off {
         return (StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet\n");
     }
     if app.shown.secrets.as_ref().is_some_and(|secrets| !secrets.status().is_ready()) {
@@ -66,7 +66,7 @@ fn body(
         "timestamp": clock::rfc3339(now),
         "checks": {
             "workload_api": {
-                "status": of(state).as_str(),
+                "status": if state.phase == Phase::Off { "disabled" } else { of(state).as_str() },
                 "phase": state.phase.as_str(),
                 "since": (state.since > 0).then(|| clock::rfc3339(state.since)),
                 "detail": state.detail,
@@ -117,6 +117,7 @@ impl Health {
 
 fn of(state: &store::State) -> Health {
     match state.phase {
+        Phase::Off => Health::Healthy,
         Phase::Up if state.refused.is_empty() && state.left_out.is_empty() => Health::Healthy,
         Phase::Up => Health::Degraded,
         Phase::Unreadable | Phase::Down if !state.trust.is_empty() => Health::Degraded,

@@ -51,7 +51,7 @@ pub struct Report {
 /// State of a source.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Source {
-    /// `connecting`, `up`, `unreadable`, `down`, `no_identity` or `stopped`.
+    /// `connecting`, `up`, `unreadable`, `down`, `no_identity`, `stopped`, or `off` where none is configured.
     pub phase: String,
     /// Since when.
     pub since: Option<String>,

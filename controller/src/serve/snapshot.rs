@@ -18,7 +18,7 @@ use super::caller::Caller;
 use crate::clock;
 use crate::credentials::Asked;
 use crate::serve::subscribers::Introduction;
-use crate::store::Encoded;
+use crate::store::{Encoded, Phase};
 
 #[derive(Deserialize)]
 pub(super) struct Parameters {
@@ -57,6 +57,10 @@ pub(super) async fn get(
     let state = || Answer::of(asked.as_ref(), caller, &app);
     changed(&app, known.as_ref(), Duration::from_secs(parameters.wait), &state, asked.is_some()).await;
     match state() {
+        None if app.store.state().phase == Phase::Off => refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "there are no bundles: no workload_api.socket is configured",
+        ),
         None => refusal(StatusCode::SERVICE_UNAVAILABLE, "no bundles were received yet"),
         Some(answer) if Some(&answer.etag) == known.as_ref() => {
             (StatusCode::NOT_MODIFIED, [(ETAG, tag(&answer.etag))]).into_response()

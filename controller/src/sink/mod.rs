@@ -126,6 +126,9 @@ fn read(content: &Content, config: &Config) -> Result<Template, String> {
             let bad = |error: &str| format!("template_file: {}: {error}", path.display());
             let text = std::fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
             let template = Template::compile(&text).map_err(|error| bad(&error))?;
+            if config.workload_api.is_none() && template.needs_workload_api() {
+                return Err(bad("uses `svid` or `bundles`, for which workload_api.socket is required"));
+            }
             match template.secrets().into_iter().find(|name| !config.secrets.contains_key(name)) {
                 Some(name) => Err(bad(&format!("uses secrets.{name}, which is not among `secrets`"))),
                 None => Ok(template),

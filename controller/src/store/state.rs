@@ -49,6 +49,8 @@ pub enum Phase {
     NoIdentity,
     /// The source refuses the call in a way that no retry can change. The last message stays in force.
     Stopped,
+    /// There is no source: the settings name none, and nothing is in force.
+    Off,
 }
 
 impl Phase {
@@ -62,6 +64,7 @@ impl Phase {
             Self::Down => "down",
             Self::NoIdentity => "no_identity",
             Self::Stopped => "stopped",
+            Self::Off => "off",
         }
     }
 }
@@ -129,6 +132,8 @@ pub enum Event {
     NoIdentity(String),
     /// The source refuses the call itself; why.
     Stopped(String),
+    /// There is no source.
+    Off,
 }
 
 /// The full state of the source at one moment.
@@ -174,6 +179,7 @@ impl State {
                 counters.disconnects = counters.disconnects.saturating_add(1);
                 (Phase::Stopped, Some(why))
             }
+            Event::Off => (Phase::Off, None),
         };
         if phase != self.phase {
             next.since = now;

@@ -75,7 +75,7 @@ impl Setup {
         let agent = FakeAgent::start(&folder.path().join("agent.sock"));
         let socket = folder.path().join("c.sock");
         let mut config = config(agent.path(), &socket, variables);
-        config.workload_api.probe = probe;
+        config.workload_api.as_mut().unwrap().probe = probe;
         Self::run(folder, agent, socket, config).await
     }
 

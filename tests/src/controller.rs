@@ -31,7 +31,13 @@ impl Controller {
 
     /// The same on one core, where one is given.
     pub fn start_on(core: Option<usize>, folder: &Path, workload_api: &Path) -> Self {
-        Self::launch(core, folder, workload_api, |_| {})
+        // From its first instruction on: it starts as many threads as there are cores for it.
+        let wrapper = core.map(|core| {
+            let mut command = Command::new("taskset");
+            command.args(["--cpu-list", &core.to_string()]);
+            command
+        });
+        Self::launch(wrapper, folder, workload_api, |_| {})
     }
 
     /// The same with other settings.
@@ -39,8 +45,18 @@ impl Controller {
         Self::launch(None, folder, workload_api, change)
     }
 
+    /// The same, started by a command that becomes it: its words come behind those of the command.
+    pub fn under(
+        wrapper: Command,
+        folder: &Path,
+        workload_api: &Path,
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
+        Self::launch(Some(wrapper), folder, workload_api, change)
+    }
+
     fn launch(
-        core: Option<usize>,
+        wrapper: Option<Command>,
         folder: &Path,
         workload_api: &Path,
         change: impl FnOnce(&mut Value),
@@ -64,11 +80,9 @@ impl Controller {
         std::fs::write(&file, serde_json::to_string_pretty(&config).expect("JSON"))
             .expect("a configuration file");
 
-        let mut command = match core {
-            // From its first instruction on: it starts as many threads as there are cores for it.
-            Some(core) => {
-                let mut command = Command::new("taskset");
-                command.args(["--cpu-list", &core.to_string()]).arg(Programs::svidgate());
+        let mut command = match wrapper {
+            Some(mut command) => {
+                command.arg(Programs::svidgate());
                 command
             }
             None => Command::new(Programs::svidgate()),

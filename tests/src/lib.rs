@@ -33,7 +33,9 @@ mod process;
 mod programs;
 pub mod recipe;
 mod recorder;
+mod redis;
 pub mod scenarios;
+mod shown;
 mod slice;
 mod spire;
 pub mod table;
@@ -57,6 +59,8 @@ pub use postgres::{Postgres, SUPERUSER_PASSWORD};
 pub use process::Process;
 pub use programs::{Programs, free_port};
 pub use recorder::{Recorder, Seen};
+pub use redis::{Redis, RedisConnection, RedisReply};
+pub use shown::Shown;
 pub use slice::{
     AUDIENCE, CLIENT_ID, OTHER_ID, Slice, TRUST_DOMAIN, TrustSource, assert_admitted, identities,
 };

@@ -55,6 +55,14 @@ impl Authority {
         self.sign(label, params)
     }
 
+    /// A certificate with this common name, that ends after `lives`.
+    pub fn issue_named(&self, label: &str, name: &str, names: &[SanType], lives: Duration) -> Certificate {
+        let mut params = params(label, names);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = (now() + lives).into();
+        self.sign(label, params)
+    }
+
     fn sign(&self, label: &str, mut params: CertificateParams) -> Certificate {
         let key = Key::of(label);
         params.is_ca = IsCa::ExplicitNoCa;

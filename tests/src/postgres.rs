@@ -16,6 +16,7 @@ use crate::programs::{Programs, free_port};
 pub struct Postgres {
     // Stops when dropped.
     server: Process,
+    folder: PathBuf,
     port: u16,
 }
 
@@ -51,17 +52,38 @@ impl Postgres {
         let output = initdb.current_dir("/").output().expect("initdb");
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
 
-        let port = free_port();
-        let mut command = as_postgres("postgres");
-        command.arg("-D").arg(&data).arg("-k").arg(&home).args(["-h", "127.0.0.1", "-c", "fsync=off", "-p"]);
-        command.arg(port.to_string()).current_dir("/");
-        let mut postgres = Self { server: Process::start("postgres", command, folder.path()), port };
+        let (port, folder) = (free_port(), folder.path().to_owned());
+        let mut postgres = Self { server: serve(&folder, port), folder, port };
+        postgres.await_up();
+        postgres
+    }
+
+    /// Ends it at once: connections break, and nobody listens any more.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again after [`Postgres::kill`], at the same port and with what it had stored.
+    pub fn start_again(&mut self) {
+        let deadline = Duration::from_secs(60);
+        // What the killed one started goes a moment later, and keeps the folder meanwhile.
+        let up = within(deadline, || {
+            self.server = serve(&self.folder, self.port);
+            within(deadline, || {
+                let up = self.ask("postgres", SUPERUSER_PASSWORD, "SELECT 1").is_ok();
+                (up || self.server.ended().is_some()).then_some(up)
+            })
+            .filter(|up| *up)
+        });
+        assert!(up.is_some(), "PostgreSQL did not come up again");
+    }
+
+    fn await_up(&mut self) {
         let up = within(Duration::from_secs(60), || {
-            postgres.server.assert_running();
-            postgres.ask("postgres", SUPERUSER_PASSWORD, "SELECT 1").ok()
+            self.server.assert_running();
+            self.ask("postgres", SUPERUSER_PASSWORD, "SELECT 1").ok()
         });
         assert!(up.is_some(), "PostgreSQL did not come up");
-        postgres
     }
 
     /// What OpenBao's plugin for databases is told.
@@ -93,6 +115,18 @@ impl Postgres {
 
 /// Of the superuser `postgres`.
 pub const SUPERUSER_PASSWORD: &str = "superuser-of-a-test";
+
+fn serve(folder: &Path, port: u16) -> Process {
+    let home = home(folder);
+    let mut command = as_postgres("postgres");
+    command.arg("-D").arg(home.join("data")).arg("-k").arg(home);
+    command.args(["-h", "127.0.0.1", "-c", "fsync=off", "-p", &port.to_string()]).current_dir("/");
+    Process::start("postgres", command, folder)
+}
+
+fn home(folder: &Path) -> PathBuf {
+    folder.join("postgres")
+}
 
 fn as_postgres(name: &str) -> Command {
     if !is_root() {

@@ -49,6 +49,11 @@ impl Programs {
         existing("SVIDGATE_ETCD", || PathBuf::from("/usr/bin/etcd"))
     }
 
+    /// Redis, or a Valkey; `SVIDGATE_REDIS`, else Debian's.
+    pub fn redis() -> PathBuf {
+        existing("SVIDGATE_REDIS", || PathBuf::from("/usr/bin/redis-server"))
+    }
+
     /// The folder of PostgreSQL's programs; `SVIDGATE_POSTGRES`. Distributions keep the server's out of `PATH`.
     pub fn postgres() -> PathBuf {
         existing("SVIDGATE_POSTGRES", || {

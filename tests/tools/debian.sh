@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs servers under test that come with the distribution: debian.sh postgresql etcd …
+# Installs servers under test that come with the distribution: debian.sh postgresql etcd redis …
 # As root, where there is apt; elsewhere it says what to install. What is there already is left as it is.
 set -euo pipefail
 
@@ -28,5 +28,8 @@ package_postgresql() { echo postgresql; }
 
 has_etcd() { [ -n "${SVIDGATE_ETCD:-}" ] || [ -x /usr/bin/etcd ]; }
 package_etcd() { echo etcd-server; }
+
+has_redis() { [ -n "${SVIDGATE_REDIS:-}" ] || [ -x /usr/bin/redis-server ]; }
+package_redis() { echo redis-server; }
 
 main "$@"

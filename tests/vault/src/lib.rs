@@ -9,15 +9,21 @@
 )]
 
 mod application;
+mod case;
+mod gate;
 mod observer;
 mod proxy;
+mod relay;
 mod setup;
 mod users;
 mod wait;
 
 pub use application::{Application, Done};
+pub use case::Case;
+pub use gate::{Check, Gate, Verdicts};
 pub use observer::{Observer, Seen};
 pub use proxy::{Asked, Proxy, Trouble};
+pub use relay::Relay;
 pub use setup::{Setup, fixed};
 pub use users::UserWatch;
 pub use wait::{next, text, timing, until, within};

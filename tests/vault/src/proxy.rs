@@ -1,5 +1,6 @@
 //! A proxy before OpenBao that makes trouble when told.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use std::{fmt, io};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
@@ -33,6 +35,8 @@ pub enum Trouble {
     TooMany(Option<u64>),
     /// Closes each connection before a request could come.
     Refuse,
+    /// Passes them on, and forbids the one that gets them to pass them on to another.
+    NoForwarding,
 }
 
 /// A request that came, and what answered it: a status, or 0 for none.
@@ -56,6 +60,7 @@ struct Shared {
     client: Client<HttpConnector, Full<Bytes>>,
     trouble: Mutex<Trouble>,
     asked: Mutex<Vec<Asked>>,
+    tokens: Mutex<BTreeSet<String>>,
 }
 
 impl Proxy {
@@ -68,6 +73,7 @@ impl Proxy {
             client: Client::builder(TokioExecutor::new()).build_http(),
             trouble: Mutex::new(Trouble::None),
             asked: Mutex::default(),
+            tokens: Mutex::default(),
         });
         let task = tokio::spawn(serve(listener, shared.clone()));
         Self { address, shared, task }
@@ -86,6 +92,11 @@ impl Proxy {
     /// What was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().expect("whole").clone()
+    }
+
+    /// Every token that was sent so far: OpenBao tells nobody which ones it gave.
+    pub fn tokens(&self) -> BTreeSet<String> {
+        self.shared.tokens.lock().expect("whole").clone()
     }
 
     /// How many requests there were whose line begins so, such as `GET database`.
@@ -135,6 +146,10 @@ impl Shared {
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Cut>, io::Error> {
     let path = request.uri().path().trim_start_matches("/v1/").to_owned();
     let what = format!("{} {path}", request.method());
+    if let Some(token) = request.headers().get("x-vault-token") {
+        let token = token.to_str().expect("ASCII").to_owned();
+        shared.tokens.lock().expect("whole").insert(token);
+    }
     let trouble = shared.trouble();
     match trouble {
         Trouble::CutBefore | Trouble::Refuse => {
@@ -151,13 +166,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
             return Ok(response.body(Cut::whole(Bytes::from_static(body.as_bytes()))).expect("a response"));
         }
         Trouble::Slow(time) => tokio::time::sleep(time).await,
-        Trouble::None | Trouble::CutAfter | Trouble::Half => {}
+        Trouble::None | Trouble::CutAfter | Trouble::Half | Trouble::NoForwarding => {}
     }
     let (mut head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let target =
         format!("{}{}", shared.upstream, head.uri.path_and_query().map_or("/", |path| path.as_str()));
     head.uri = target.parse::<Uri>().map_err(io::Error::other)?;
+    if trouble == Trouble::NoForwarding {
+        head.headers.insert("x-vault-no-request-forwarding", HeaderValue::from_static("true"));
+    }
     let passed_on = shared.client.request(Request::from_parts(head, Full::new(body))).await;
     let Ok(response) = passed_on else {
         shared.note(what, 0);

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use svidgate_tests::{Folder, OpenBao, Postgres, SUPERUSER_PASSWORD};
 use svidgate_vault::{Client, Fixed, Login, Method, Metrics, SecretSource, Settings, Spec};
 
@@ -19,23 +19,35 @@ pub struct Setup {
 impl Setup {
     /// Without a database.
     pub fn start() -> Self {
+        Self::on(OpenBao::start)
+    }
+
+    fn on(start: impl FnOnce(&Folder) -> OpenBao) -> Self {
         let folder = Folder::new();
-        let bao = OpenBao::start(&folder);
+        let bao = start(&folder);
         bao.write("sys/policies/acl/app", &json!({ "policy": POLICY }));
         Self { bao, postgres: None, folder }
     }
 
     /// With a PostgreSQL that has a table `work`, and the database engine that knows it as `app`.
     pub fn with_database() -> Self {
-        let mut setup = Self::start();
-        let postgres = Postgres::start(&setup.folder);
+        Self::start().and_database()
+    }
+
+    /// As [`Setup::with_database`], with three OpenBaos that are one.
+    pub fn cluster_with_database() -> Self {
+        Self::on(OpenBao::start_cluster).and_database()
+    }
+
+    fn and_database(mut self) -> Self {
+        let postgres = Postgres::start(&self.folder);
         let sql = "CREATE TABLE work (id bigserial PRIMARY KEY, worker int, by name DEFAULT session_user); \
                    CREATE ROLE worker; GRANT INSERT, SELECT ON work TO worker; \
                    GRANT USAGE ON SEQUENCE work_id_seq TO worker";
         postgres.ask("postgres", SUPERUSER_PASSWORD, sql).expect("the superuser may");
-        setup.postgres = Some(postgres);
-        setup.database_engine();
-        setup
+        self.postgres = Some(postgres);
+        self.database_engine();
+        self
     }
 
     /// OpenBao with empty storage, and with what [`Setup::with_database`], [`Setup::dynamic_role`] and
@@ -93,6 +105,28 @@ impl Setup {
         Login::new(Method::AppRole { role_id: fixed(ROLE_ID), secret_id: Some(fixed(SECRET_ID)) })
     }
 
+    /// The section `vault` of the controller's settings: over TLS, with an AppRole `app` of this policy, whose ids come into
+    /// the files `role-id` and `secret-id`. One that is there keeps its lifetimes.
+    pub fn vault_section(&self, policy: &str) -> Value {
+        let bao = &self.bao;
+        if bao.read("sys/auth")["data"]["approle/"].is_null() {
+            bao.enable("auth", "approle", &json!({ "type": "approle" }));
+            bao.write("auth/approle/role/app", &json!({ "token_ttl": "1h" }));
+        }
+        bao.write("auth/approle/role/app", &json!({ "token_policies": policy }));
+        let role_id = bao.read("auth/approle/role/app/role-id")["data"]["role_id"].clone();
+        let secret_id = bao.write("auth/approle/role/app/secret-id", &json!({}))["data"]["secret_id"].clone();
+        let file = |name: &str, value: &Value| self.file(name, value.as_str().expect("an id"));
+        json!({
+            "address": bao.address(),
+            "tls": {"ca_file": bao.ca_file(), "server_name": bao.server_name()},
+            "auth": {"approle": {
+                "role_id": {"file": file("role-id", &role_id)},
+                "secret_id": {"file": file("secret-id", &secret_id)},
+            }},
+        })
+    }
+
     /// A client over TLS, without a token.
     pub async fn client(&self) -> Client {
         self.client_with(|_| {}).await
@@ -116,6 +150,11 @@ impl Setup {
     /// The PostgreSQL of [`Setup::with_database`].
     pub fn postgres(&self) -> &Postgres {
         self.postgres.as_ref().expect("with_database")
+    }
+
+    /// The same, to end and start it.
+    pub fn postgres_mut(&mut self) -> &mut Postgres {
+        self.postgres.as_mut().expect("with_database")
     }
 
     /// Where the processes live.

@@ -3,89 +3,11 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "test code")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
-use svidgate_vault::{
-    BreakerSettings, BreakerState, Client, Credential, Health, Metrics, Settings, Timing, Vault,
-};
-use svidgate_vault_tests::{Observer, Proxy, Seen, Setup, Trouble, next, timing, until, within};
-use tokio::sync::watch;
+use svidgate_vault::{BreakerState, Health};
+use svidgate_vault_tests::{Case, Trouble, until};
 use tokio::time::{Instant, sleep};
-
-/// OpenBao behind a proxy, a credential of it in use.
-struct Case {
-    setup: Setup,
-    proxy: Proxy,
-    vault: Arc<Vault>,
-    channel: watch::Receiver<Option<Arc<Credential>>>,
-    observer: Observer,
-    registry: Registry,
-}
-
-impl Case {
-    /// Users live for `ttl`, without renewals.
-    async fn start(ttl: &str, refresh: bool, change: impl FnOnce(&mut Settings)) -> Self {
-        let setup = Setup::with_database();
-        let spec = setup.dynamic_role(ttl, ttl);
-        let login = setup.approle("1h", "2h");
-        let proxy = Proxy::start(&setup.bao.plain_address()).await;
-        let mut settings = Settings::new(&proxy.url()).expect("an address");
-        settings.breaker.open_for = Duration::from_secs(2);
-        settings.breaker = BreakerSettings { failures: 3, ..settings.breaker };
-        change(&mut settings);
-        let metrics = Metrics::default();
-        let mut registry = Registry::default();
-        metrics.register(&mut registry);
-        let client = Client::new(settings, metrics).await.expect("a client");
-        let timing = Timing { jitter: 0.0, ..timing() };
-        let vault = Arc::new(Vault::start(&client, login, timing));
-        let mut channel = vault.keep("db", spec).expect("a free name");
-        next("the first user", 30, &mut channel).await;
-        let observer = Observer::start(&vault, "db", setup.postgres(), refresh);
-        let case = Self { setup, proxy, vault, channel, observer, registry };
-        until("it was used", 10, || case.observer.seen().good.contains(&1)).await;
-        case
-    }
-
-    async fn is_withdrawn(&mut self) {
-        within("it is withdrawn at its end", 60, self.channel.wait_for(Option::is_none))
-            .await
-            .expect("it runs");
-        assert!(self.vault.get("db").is_none());
-        assert!(!self.vault.status().is_healthy());
-    }
-
-    /// The next user, by itself, and used.
-    async fn comes_back(&mut self) {
-        let revision = next("a user by itself", 90, &mut self.channel).await.revision();
-        until("it is used", 10, || self.observer.seen().good.contains(&revision)).await;
-        until("all is well", 30, || self.vault.status().is_healthy()).await;
-    }
-
-    fn metric(&self, line: &str) -> bool {
-        let mut out = String::new();
-        encode(&mut out, &self.registry).expect("metrics");
-        out.lines().any(|l| l == line)
-    }
-
-    fn error(&self) -> String {
-        let status = self.vault.status();
-        status.credentials.first().and_then(|db| db.error.clone()).unwrap_or_default()
-    }
-
-    /// What was seen; afterwards nothing is left of the client in OpenBao.
-    async fn end(self) -> Seen {
-        let seen = self.observer.stop().await;
-        self.proxy.make(Trouble::None);
-        Arc::into_inner(self.vault).expect("the observer has ended").shutdown().await;
-        let bao = &self.setup.bao;
-        until("no lease is left", 20, || bao.leases("database/creds/app").is_empty()).await;
-        seen
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h03_h04_sealed_and_unsealed() {

@@ -124,25 +124,11 @@ async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings(
 /// Settings with an AppRole of this policy.
 fn settings(setup: &Setup, policy: &str) -> Value {
     let folder = setup.folder().path();
-    let bao = &setup.bao;
-    bao.enable("auth", "approle", &json!({ "type": "approle" }));
-    let role = json!({ "token_policies": policy, "token_ttl": "1h" });
-    bao.write("auth/approle/role/files", &role);
-    let role_id = bao.read("auth/approle/role/files/role-id")["data"]["role_id"].clone();
-    let secret_id = bao.write("auth/approle/role/files/secret-id", &json!({}))["data"]["secret_id"].clone();
-    let file = |name: &str, value: &Value| setup.file(name, value.as_str().expect("an id"));
     json!({
         "workload_api": {"socket": format!("unix://{}/no-agent.sock", folder.display())},
         "server": {"socket": folder.join("controller.sock")},
         "log": {"level": "debug"},
-        "vault": {
-            "address": bao.address(),
-            "tls": {"ca_file": bao.ca_file(), "server_name": bao.server_name()},
-            "auth": {"approle": {
-                "role_id": {"file": file("role-id", &role_id)},
-                "secret_id": {"file": file("secret-id", &secret_id)},
-            }},
-        },
+        "vault": setup.vault_section(policy),
     })
 }
 

@@ -10,10 +10,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use spiffe::WorkloadApiClient;
+use svidgate_tests::pki::{Authority, san_uri};
 use svidgate_tests::{CLIENT_ID, Kubernetes, OTHER_ID, Spire, TrustSource as _};
-use svidgate_vault::{FromFile, FromFn, Login, Method, SourceError};
-use svidgate_vault_tests::{Setup, within};
+use svidgate_vault::{FromFile, FromFn, Login, Method, SourceError, Spec, Vault};
+use svidgate_vault_tests::{Setup, next, text, timing, until, within};
 use tokio::task::block_in_place;
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h09_a_service_account_by_a_real_token_review() {
@@ -118,6 +120,51 @@ async fn h09_an_x509_svid_from_spire_is_the_client_certificate() {
     // OpenBao wants to see the certificate again.
     logged_in.client.renew_self(None).await.expect("renewed with the certificate");
     logged_in.client.kv("secret").write("app", &json!({ "a": "1" }), None).await.expect("stored");
+}
+
+/// As those who renew certificates do it: two files, one after the other, long before the token is due.
+#[tokio::test(flavor = "multi_thread")]
+async fn h07_h09_a_client_certificate_that_was_replaced_is_followed_while_the_token_lives() {
+    let setup = Setup::start();
+    setup.bao.enable("mounts", "secret", &json!({ "type": "kv", "options": { "version": "2" } }));
+    setup.bao.write("secret/data/app", &json!({ "data": { "a": "1" } }));
+    let authority = Authority::of("clients");
+    let give = |label: &str, lives: u64| {
+        let lives = Duration::from_secs(lives);
+        let certificate = authority.issue_named(label, "app.example.org", &[san_uri(NAMED_ID)], lives);
+        setup.file("client.pem", &certificate.pem());
+        setup.file("client.key", &certificate.key_pem());
+    };
+    let first_lives = 15;
+    let started = Instant::now();
+    give("first", first_lives);
+    let login = cert_login(&setup, &authority.pem());
+    let vault = Vault::start(&setup.client().await, login, timing());
+    let poll = Some(Duration::from_secs(1));
+    let spec = Spec::Kv { mount: "secret".to_owned(), path: "app".to_owned(), poll };
+    let mut channel = vault.keep("app", spec).expect("a free name");
+    next("the secret", 10, &mut channel).await;
+    give("second", 3600);
+    until("a login with the second one", 10, || {
+        assert!(vault.get("app").is_some(), "never without");
+        vault.status().token.logins == 2
+    })
+    .await;
+    assert!(started.elapsed().as_secs() < first_lives, "while the first one was good");
+    // The certificate of the connection counts at each renewal: OpenBao would refuse the first one now.
+    until("the first one has ended", 30, || started.elapsed().as_secs() > first_lives + 1).await;
+    let client = vault.client().expect("logged in");
+    client.renew_self(None).await.expect("renewed with the second one");
+    setup.bao.write("secret/data/app", &json!({ "data": { "a": "2" } }));
+    let second = next("a new version", 10, &mut channel).await;
+    assert_eq!(text(&second, "a"), "2");
+    let status = vault.status();
+    assert!(status.is_healthy() && status.token.logins == 2, "{status:?}");
+    let tokens = || setup.bao.list("auth/token/accessors").len();
+    // The test's own, and one.
+    until("the first token is revoked", 20, || tokens() == 2).await;
+    vault.shutdown().await;
+    assert_eq!(tokens(), 1);
 }
 
 fn cert_login(setup: &Setup, authorities: &str) -> Login {

@@ -139,3 +139,23 @@ async fn h07_an_end_that_a_renewal_of_the_token_moves_is_told_to_those_who_pass_
     let left = user.remaining().expect("an end");
     assert!(left > s(80), "its own end: {left:?}");
 }
+
+/// A real OpenBao that renews a lease of 8 s at 6.4 s gives it 1 s more, not 1.6.
+#[tokio::test(start_paused = true)]
+async fn h07_h12_a_lease_whose_renewal_was_not_answered_is_not_counted_on_to_its_last_second() {
+    for how in [How::Half, How::DoneButStuck] {
+        let world = World::new();
+        world.fake.model(|model| (model.lease_ttl, model.lease_max) = (s(200), s(200)));
+        let vault = world.start(Timing { jitter: 0.0, ..Timing::default() });
+        let mut channel = vault.keep("db", database()).expect("a free name");
+        let user = next(&mut channel).await;
+        world.fake.fault_for_ever("sys/leases/renew", how);
+        world.fake.fault_for_ever("database/creds", How::Status(503, "{}"));
+        pass(s(195)).await;
+        assert!(world.fake.count("sys/leases/renew") >= 2, "tried again");
+        let left = user.remaining().expect("an end");
+        assert!(left > s(3) && left <= s(4), "{left:?}: a second less than 5, however many were lost");
+        pass(left).await;
+        assert!(user.secrets().is_none());
+    }
+}

@@ -37,6 +37,16 @@ impl LiveLife {
         *held = life;
     }
 
+    /// After a renewal whose answer was lost. It may have cut the life: near the maximum Vault grants whole seconds, up to
+    /// one less than were left.
+    pub(crate) fn may_be_cut(&self) {
+        let now = Moment::now(&*self.clock);
+        let mut held = self.lock();
+        if let Some(left) = held.remaining(now) {
+            *held = Life::new(now, left.saturating_sub(ROUNDING));
+        }
+    }
+
     pub(crate) fn remaining(&self) -> Option<Duration> {
         let life = *self.lock();
         life.remaining(Moment::now(&*self.clock))
@@ -141,6 +151,9 @@ impl fmt::Debug for Credential {
             .finish_non_exhaustive()
     }
 }
+
+/// Vault's durations are whole seconds.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -8,15 +8,16 @@
     reason = "a test may stop at the first surprise"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use serde_json::{Value, json};
+use svidgate_allocations::{Counting, used};
 use svidgate_forge::{AUDIENCE, Key, NOW, TRUST_DOMAIN, Token, jwks};
 use svidgate_jwt_svid::{
     Audiences, Bundle, BundleLimits, BundleSet, CacheLimits, CacheUse, RustCrypto, TokenCache, TrustDomain,
     UnixTime, Verifier, VerifierConfig,
 };
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn b08_a_hit_allocates_nothing() {
@@ -24,11 +25,11 @@ fn b08_a_hit_allocates_nothing() {
     let token = Token::new(&world.key).sign(&world.key);
     assert_eq!(world.ask(&token), CacheUse::Miss);
     for _ in 0..3 {
-        let before = USED.get();
+        let before = used();
         let cache_use = world.ask(&token);
-        let after = USED.get();
+        let after = used();
         assert_eq!(cache_use, CacheUse::Hit);
-        assert_eq!(after.allocations, before.allocations);
+        assert_eq!(after.count, before.count);
     }
 }
 
@@ -50,11 +51,11 @@ fn b08_the_bytes_counted_are_at_least_those_held_and_less_than_three_times_as_ma
             })
             .map(|token| token.sign(&world.key))
             .collect();
-        let before = USED.get();
+        let before = used();
         for token in &tokens {
             assert_eq!(world.ask(token), CacheUse::Miss);
         }
-        let held = usize::try_from(USED.get().live - before.live).unwrap();
+        let held = usize::try_from(used().live - before.live).unwrap();
         assert_eq!(world.cache.len(), tokens.len(), "{name}");
         let counted = world.cache.bytes();
         assert!((held..3 * held).contains(&counted), "{name}: {counted} counted, {held} held");
@@ -72,11 +73,11 @@ fn b08_what_was_evicted_is_given_back() {
     for token in full {
         world.ask(token);
     }
-    let before = USED.get();
+    let before = used();
     for token in rest {
         world.ask(token);
     }
-    assert_eq!(USED.get().live, before.live);
+    assert_eq!(used().live, before.live);
 }
 
 struct World {
@@ -106,54 +107,4 @@ impl World {
         assert!(result.is_ok(), "{result:?}");
         cache_use
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Used {
-    /// Bytes held, less those that this thread gave back for others.
-    live: i64,
-    allocations: u64,
-}
-
-thread_local! {
-    /// What this thread uses; tests beside it are other threads.
-    static USED: Cell<Used> = const { Cell::new(Used { live: 0, allocations: 0 }) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[allow(
-    unsafe_code,
-    reason = "an allocator cannot be written without; it hands everything on to the system's"
-)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(0, layout.size());
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(layout.size(), 0);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(layout.size(), size);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-fn count(freed: usize, taken: usize) {
-    let signed = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-    // At the end of a thread its storage is gone, and nothing is measured any more.
-    let _ = USED.try_with(|used| {
-        let Used { live, allocations } = used.get();
-        used.set(Used {
-            live: live + signed(taken) - signed(freed),
-            allocations: allocations + u64::from(taken > 0),
-        });
-    });
 }

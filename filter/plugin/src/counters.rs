@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use hashbrown::HashMap;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MetricType;
-use svidgate_policy::Policy;
 
+use crate::config::Config;
 use crate::metrics::{Counter, Gauge};
 
 /// The counters that one configuration has used so far. Envoy is told of them in [`flush`](Self::flush), so that under
@@ -29,10 +29,10 @@ struct Pending {
 }
 
 impl Counters {
-    pub(crate) fn increment(&self, counter: Counter, policy: &Policy) {
+    pub(crate) fn increment(&self, counter: Counter, config: &Config) {
         let State { known, pending, touched } = &mut *self.0.borrow_mut();
         let slot = *known.entry(counter).or_insert_with(|| {
-            let id = counter.name(policy).and_then(|name| id(MetricType::Counter, &name));
+            let id = counter.name(config).and_then(|name| id(MetricType::Counter, &name));
             pending.push(Pending { id, count: 0 });
             pending.len().saturating_sub(1)
         });
@@ -73,11 +73,6 @@ pub(crate) fn record_as(name: &str, value: u64) {
     if let Some(id) = id(MetricType::Gauge, name) {
         let _ = hostcalls::record_metric(id, value);
     }
-}
-
-/// The id of a counter; `name` must be of a closed list.
-pub(crate) fn define_counter(name: &str) -> Option<u32> {
-    id(MetricType::Counter, name)
 }
 
 /// The id of a metric; none where Envoy refuses it, or this VM has seen too many rules come and go.

@@ -4,6 +4,7 @@
 //! Labels are written into the name as `label=.=value;.;` before it; Envoy's `stats_tags` turn them into tags, as
 //! the shipped bootstraps show.
 
+use crate::config::Config;
 use crate::crypto::Checked;
 use svidgate_jwt_svid::CacheUse;
 use svidgate_policy::{Outcome, Passage, Policy, Reason, Verdict};
@@ -33,6 +34,8 @@ pub enum Counter {
     SnapshotApplied,
     /// A snapshot was not taken, or only in part.
     SnapshotRefused(&'static str),
+    /// What an outgoing rule did to a request: `set`, `kept`, or why it was refused.
+    Outgoing(usize, &'static str),
 }
 
 /// A gauge of the plugin: the last writer of all VMs wins.
@@ -137,9 +140,10 @@ impl Counter {
         }
     }
 
-    /// The name by which Envoy knows it; none for a rule that `policy` has not.
+    /// The name by which Envoy knows it; none for a rule that `config` has not.
     #[must_use]
-    pub fn name(self, policy: &Policy) -> Option<String> {
+    pub fn name(self, config: &Config) -> Option<String> {
+        let policy = &config.settings.policy;
         let rule = |position: Option<usize>| match position {
             Some(position) => policy.rules().get(position).map(|rule| rule.name.as_str()),
             None => Some(NO_RULE),
@@ -184,6 +188,10 @@ impl Counter {
             Self::SignatureCheck(Checked::HostMissing) => "svidgate_host_crypto_missing_total".to_owned(),
             Self::SnapshotApplied => "svidgate_snapshots_applied_total".to_owned(),
             Self::SnapshotRefused(reason) => format!("reason=.={reason};.;svidgate_snapshots_refused_total"),
+            Self::Outgoing(rule, status) => {
+                let credential = &config.outgoing.as_ref()?.rules().get(rule)?.credential;
+                format!("credential=.={credential};.;status=.={status};.;svidgate_outgoing_total")
+            }
         })
     }
 }
@@ -228,7 +236,6 @@ mod tests {
     #[test]
     fn v16_labels_come_from_the_configuration_and_closed_lists() {
         let config = config();
-        let policy = &config.settings.policy;
         let mut names = BTreeSet::new();
         let mut count = 0;
         let statuses = [Status::Allowed, Status::Audited, Status::FailedOpen]
@@ -238,13 +245,13 @@ mod tests {
             let attempts = statuses.clone().map(|status| Counter::Attempt(rule, status));
             for counter in attempts.chain(Reason::all().map(|reason| Counter::Failure(rule, reason))) {
                 count += 1;
-                names.insert(counter.name(policy).unwrap());
+                names.insert(counter.name(&config).unwrap());
             }
         }
         assert_eq!(names.len(), count);
         assert!(names.contains("rule=.=rest;.;status=.=allowed;.;svidgate_auth_attempts_total"));
         assert!(names.contains("rule=.=none;.;reason=.=no_rule;.;svidgate_auth_failures_total"));
-        assert_eq!(Counter::Attempt(Some(2), Status::Allowed).name(policy), None);
+        assert_eq!(Counter::Attempt(Some(2), Status::Allowed).name(&config), None);
     }
 
     #[test]
@@ -259,7 +266,7 @@ mod tests {
                 outcome: Ok(Passage::Open),
             };
             let label = GrpcLabel::of(&verdict)?;
-            Counter::GrpcAttempt(label, Status::Allowed).name(policy)
+            Counter::GrpcAttempt(label, Status::Allowed).name(&config)
         };
         let expected =
             |method: &str| Some(format!("method=.={method};.;status=.=allowed;.;grpc_auth_attempts_total"));

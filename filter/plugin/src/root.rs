@@ -141,7 +141,7 @@ impl Gate {
     }
 
     pub(crate) fn count(&self, counter: Counter) {
-        self.counters.increment(counter, &self.judge.settings().policy);
+        self.counters.increment(counter, &self.config);
     }
 
     pub(crate) fn count_refusal(&self, rule: Option<usize>, denial: Denial) {

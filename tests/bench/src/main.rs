@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use svidgate_bench::{Burden, Memory, Plan, measure_memory, run, serve_verifier};
+use svidgate_bench::{
+    Burden, Memory, Plan, measure_memory, measure_startup, run, serve_verifier, startup_table,
+};
 
 /// What a request costs in a real Envoy: with svidgate, with what else could verify its token, and with nothing.
 #[derive(Debug, Parser)]
@@ -47,6 +49,15 @@ enum Command {
         #[arg(long, default_value = "target/bench/memory.json")]
         report: PathBuf,
     },
+    /// What it costs to start an Envoy with the plugin, and what each further worker adds.
+    Startup {
+        /// How often each Envoy is started.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Another build of the plugin; may be repeated.
+        #[arg(long, value_name = "WASM")]
+        beside: Vec<PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,6 +70,11 @@ fn main() -> anyhow::Result<()> {
             println!("{}", found.table());
             found.write(&report)?;
             println!("written to {}", report.display());
+            return Ok(());
+        }
+        Some(Command::Startup { rounds, beside }) => {
+            let startups = measure_startup(rounds, &beside, |progress| eprintln!("{progress}"))?;
+            println!("{}", startup_table(&startups));
             return Ok(());
         }
         None => {}

@@ -107,7 +107,7 @@ pub fn measure(burden: Burden, progress: impl Fn(&Memory)) -> anyhow::Result<Mem
 }
 
 impl Memory {
-    fn of(pid: u32, tokens: u64, changes: u64) -> Self {
+    pub(crate) fn of(pid: u32, tokens: u64, changes: u64) -> Self {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");

@@ -88,11 +88,12 @@ impl Plan {
         }
     }
 
-    /// The plugin beside other builds of it, warm: which options of the compiler or which change pays.
+    /// The plugin beside other builds of it, warm and cold: which options of the compiler or which change pays.
     pub fn beside(builds: Vec<PathBuf>) -> Self {
         let own = std::iter::once(Filter::Svidgate(1)).chain((0..builds.len()).map(Filter::SvidgateBuild));
         let filters: Vec<Filter> = [Filter::None, Filter::Header].into_iter().chain(own).collect();
-        let lanes = lanes_of(Traffic::One(Algorithm::Es256), &filters);
+        let mut lanes = lanes_of(Traffic::One(Algorithm::Es256), &filters);
+        lanes.extend(lanes_of(Traffic::Fresh(Algorithm::Es256), filters.get(2..).unwrap_or_default()));
         Self {
             name: "beside",
             lanes,

@@ -154,11 +154,11 @@ pub(crate) fn need_baseline() {
     assert!(path.exists(), "{} is not there: run 'make bench'", path.display());
 }
 
-fn baseline_path() -> PathBuf {
+pub(crate) fn baseline_path() -> PathBuf {
     Programs::shipped("target/bench/baseline.wasm")
 }
 
-fn snapshot(now: u64) -> Vec<u8> {
+pub(crate) fn snapshot(now: u64) -> Vec<u8> {
     let keys = serde_json::from_str(&trusted_keys()).expect("JSON");
     let domain = TrustDomain::parse(svidgate_forge::TRUST_DOMAIN).expect("a trust domain");
     let bundle = TrustBundle::new(&keys, None, None, "bench").expect("a bundle");

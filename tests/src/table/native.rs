@@ -173,14 +173,12 @@ impl Bench {
             }
         }
         let mut counted = self.counted(&verdict, stripped);
-        let policy = &self.judge.settings().policy;
         let cached = court.cache_use.get().and_then(Counter::of_cache);
-        counted.extend(cached.and_then(|counter| Some((counter.name(policy)?, 1))));
+        counted.extend(cached.and_then(|counter| Some((counter.name(&self.plugin)?, 1))));
         Outcome { counted, refused, passed }
     }
 
     fn counted(&self, verdict: &Verdict<'_>, stripped: u64) -> Vec<(String, u64)> {
-        let policy = &self.judge.settings().policy;
         let (rule, status) = (verdict.position, Status::of(verdict));
         let label = GrpcLabel::of(verdict);
         let mut counters = vec![Counter::Attempt(rule, status)];
@@ -192,7 +190,7 @@ impl Bench {
         if status == Status::FailedOpen {
             counters.push(Counter::FailedOpen);
         }
-        let name = |counter: Counter| counter.name(policy).expect("a counter of this policy");
+        let name = |counter: Counter| counter.name(&self.plugin).expect("a counter of this configuration");
         let mut counted: Vec<_> = counters.into_iter().map(|counter| (name(counter), 1)).collect();
         if stripped > 0 {
             counted.push((name(Counter::HeaderStripped), stripped));

@@ -93,10 +93,7 @@ pub(super) fn outgoing_header() -> impl Kind<String> {
     kind::new(
         |value| {
             let name = header_name(&non_empty_string(value)?)?;
-            let reserved = (name != AUTHORIZATION && RESERVED_HEADERS.contains(&name.as_str()))
-                || TOKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                || FORWARDED.contains(&name.as_str());
-            if reserved { Err(RESERVED.to_owned()) } else { Ok(name) }
+            if is_no_place_for_a_secret(&name) { Err(RESERVED.to_owned()) } else { Ok(name) }
         },
         header_schema,
     )
@@ -107,17 +104,21 @@ pub(super) fn token_header() -> impl Kind<String> {
     kind::new(
         |value| {
             let name = header_name(&non_empty_string(value)?)?;
-            let reserved = (name != AUTHORIZATION && RESERVED_HEADERS.contains(&name.as_str()))
-                || TOKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-                || FORWARDED.contains(&name.as_str());
             match name.as_str() {
                 "cookie" => Err("is said with `cookie`, not with `header`".to_owned()),
-                _ if reserved => Err(RESERVED.to_owned()),
+                name if is_no_place_for_a_secret(name) => Err(RESERVED.to_owned()),
                 _ => Ok(name),
             }
         },
         header_schema,
     )
+}
+
+/// Neither a token nor a credential may travel in this header.
+fn is_no_place_for_a_secret(name: &str) -> bool {
+    (name != AUTHORIZATION && RESERVED_HEADERS.contains(&name))
+        || TOKEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || FORWARDED.contains(&name)
 }
 
 fn header_name(name: &str) -> Result<String, String> {

@@ -1,16 +1,13 @@
 //! The way from a decision to Envoy's headers.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::MapType;
 use svidgate_policy::{Denial, Reason};
 
 use super::{Deed, Outgoing, Placed, decide};
 use crate::config::Config;
-use crate::counters;
 use crate::host;
+use crate::metrics::Counter;
 use crate::request::{Form, parse_headers};
 use crate::root::Gate;
 
@@ -20,16 +17,11 @@ pub(crate) struct Marks {
     deed: String,
     /// The header that was set. Outlives an internal redirect: Envoy sends the same headers to another host then.
     header: String,
-    counters: RefCell<HashMap<(usize, &'static str), Option<u32>>>,
 }
 
 impl Marks {
     pub(crate) fn new(base: &str, config: &Config) -> Self {
-        let marks = Self {
-            deed: format!("{base}_outgoing"),
-            header: format!("{base}_outgoing_header"),
-            counters: RefCell::default(),
-        };
+        let marks = Self { deed: format!("{base}_outgoing"), header: format!("{base}_outgoing_header") };
         if config.outgoing.is_some() && !host::declare_for_request(&marks.header) {
             log::debug!("filter state of this host ends with a redirect, or was declared before");
         }
@@ -37,20 +29,7 @@ impl Marks {
     }
 
     fn tell(&self, deed: &str) -> Option<()> {
-        hostcalls::set_property(vec![&self.deed], Some(deed.as_bytes())).ok()
-    }
-
-    fn count(&self, outgoing: &Outgoing, rule: usize, status: &'static str) {
-        let mut known = self.counters.borrow_mut();
-        let id = known.entry((rule, status)).or_insert_with(|| {
-            let credential = &outgoing.rules().get(rule)?.credential;
-            counters::define_counter(&format!(
-                "credential=.={credential};.;status=.={status};.;svidgate_outgoing_total"
-            ))
-        });
-        if let Some(id) = id {
-            let _ = hostcalls::increment_metric(*id, 1);
-        }
+        host::set_property(&self.deed, deed.as_bytes())
     }
 }
 
@@ -73,25 +52,26 @@ pub(crate) fn apply(gate: &Gate, outgoing: &Outgoing) -> Result<(), (Denial, For
         let trust = gate.trust(now);
         decide(outgoing, &cluster, &headers, trust.credentials(), seconds)
     };
+    let count = |rule: usize, status| gate.count(Counter::Outgoing(rule, status));
     let refuse = |reason: Reason| (Denial::new(reason), Form::of(&headers));
     match decided {
         Ok(Deed::Pass) => marks.tell("none").ok_or_else(internal),
         Ok(Deed::Keep(rule)) => {
-            marks.count(outgoing, rule, "kept");
+            count(rule, "kept");
             marks.tell("kept").ok_or_else(internal)
         }
         Ok(Deed::Set(placed)) => {
             place(marks, &placed).ok_or_else(|| refuse(Reason::Internal)).inspect_err(|_| {
-                marks.count(outgoing, placed.rule, Reason::Internal.as_str());
+                count(placed.rule, Reason::Internal.as_str());
             })?;
-            marks.count(outgoing, placed.rule, "set");
+            count(placed.rule, "set");
             Ok(())
         }
         Err((rule, reason)) => {
             if let Some(rule) = rule {
-                marks.count(outgoing, rule, reason.as_str());
+                count(rule, reason.as_str());
             }
-            let _ = hostcalls::set_property(vec![&gate.reason_property], Some(reason.as_str().as_bytes()));
+            let _ = host::set_property(&gate.reason_property, reason.as_str().as_bytes());
             Err(refuse(reason))
         }
     }
@@ -105,7 +85,7 @@ fn undo(marks: &Marks) -> Option<()> {
     };
     let header = std::str::from_utf8(&header).ok()?;
     hostcalls::remove_map_value(MapType::HttpRequestHeaders, header).ok()?;
-    hostcalls::set_property(vec![&marks.header], Some(b"")).ok()
+    host::set_property(&marks.header, b"")
 }
 
 fn place(marks: &Marks, placed: &Placed) -> Option<()> {
@@ -113,7 +93,7 @@ fn place(marks: &Marks, placed: &Placed) -> Option<()> {
         hostcalls::remove_map_value(MapType::HttpRequestHeaders, name).ok()?;
     }
     // Before the header: what is not marked could not be undone.
-    hostcalls::set_property(vec![&marks.header], Some(placed.header.as_bytes())).ok()?;
+    host::set_property(&marks.header, placed.header.as_bytes())?;
     hostcalls::set_map_value_bytes(MapType::HttpRequestHeaders, &placed.header, Some(&placed.value)).ok()?;
     // Envoy chooses the route anew when it comes to it; the host tells the one of before until then. So no route may look at
     // this header: `svidgate check` says so, and in a cluster's own filters no route is left to choose.

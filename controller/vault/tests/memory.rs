@@ -1,0 +1,78 @@
+//! What the life cycle holds in memory stays flat while leases and their users come and go, on a paused clock.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+
+#[allow(dead_code, reason = "shared with other tests")]
+mod fake;
+
+use std::time::Duration;
+
+use fake::pass;
+use fake::world::{World, database, kv, next};
+use serde_json::json;
+use svidgate_allocations::{Counting, used};
+use svidgate_vault::{Timing, Vault};
+use tokio::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Ten leases of 20 s that cannot live beyond 60 s, a secret that changes each minute, a token that ends for good every
+/// ten minutes, and a user for each half minute who asks for a lease and goes again.
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_leases_that_come_and_go_leaves_memory_as_it_was() {
+    let world = World::new();
+    world.fake.model(|model| {
+        (model.lease_ttl, model.lease_max) = (s(20), s(60));
+        (model.token_ttl, model.token_max) = (s(300), s(600));
+    });
+    let vault = world.start(Timing { poll: s(30), grace: s(5), ..Timing::default() });
+    let mut kept = Vec::new();
+    for n in 0..10 {
+        kept.push(vault.keep(&format!("kept-{n}"), database()).expect("a free name"));
+    }
+    world.fake.model(|model| model.put("app", json!({"minute": 0})));
+    kept.push(vault.keep("secret", kv("app")).expect("a free name"));
+
+    // The first minutes fill what then stays: tables, buffers, names of metrics.
+    minutes(&world, &vault, 0..15).await;
+    let leases = world.fake.model(|model| model.leases.len());
+    let before = used();
+    minutes(&world, &vault, 15..75).await;
+    let after = used();
+
+    assert!(after.count - before.count > 100_000, "an hour of work: {}", after.count - before.count);
+    let grown = after.live - before.live;
+    assert!(grown.abs() < SLACK, "{grown} bytes more than an hour ago");
+    let now = world.fake.model(|model| model.leases.len());
+    assert!(now.abs_diff(leases) <= kept.len(), "{leases} leases before, {now} after");
+}
+
+async fn minutes(world: &World, vault: &Vault, minutes: std::ops::Range<u64>) {
+    for minute in minutes {
+        world.fake.model(|model| model.put("app", json!({"minute": minute})));
+        for half in 0..2 {
+            let name = format!("passing-{half}");
+            let mut channel = vault.keep(&name, database()).expect("a free name");
+            next(&mut channel).await;
+            pass(s(29)).await;
+            vault.drop_credential(&name);
+            drop(channel);
+            pass(s(1)).await;
+        }
+        // What the fake remembers is not what is measured.
+        world.fake.forget();
+        world.fake.model(|model| {
+            let now = Instant::now();
+            model.leases.retain(|_, (_, lease)| lease.ends > now);
+            model.tokens.retain(|_, token| token.ends > now);
+        });
+    }
+}
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Where in its life each lease is differs from moment to moment. A leak of ten bytes for each lease would be more.
+const SLACK: i64 = 16 * 1024;

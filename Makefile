@@ -80,12 +80,12 @@ need-go:
 spire: need-go
 	@$(TOOLS) spire >/dev/null
 
-# The Vault client on a real OpenBao, with PostgreSQL, Redis, Kubernetes, SPIRE and Envoy.
+# The Vault client on a real OpenBao, with PostgreSQL, Redis, Kafka, Kubernetes, SPIRE and Envoy.
 e2e: e2e-vault
 .PHONY: e2e-vault
 e2e-vault: need-go setup spire plugin plugin-test-hooks
-	@tests/tools/debian.sh postgresql etcd redis
-	@$(TOOLS) openbao kube-apiserver >/dev/null
+	@tests/tools/debian.sh postgresql etcd redis java maven
+	@$(TOOLS) openbao kafka kube-apiserver >/dev/null
 	cargo build $(WORKSPACE) --bins
 	cargo test $(WORKSPACE) --features svidgate-vault-tests/real --test 'vault_*'
 

@@ -44,6 +44,11 @@ impl Programs {
         existing("SVIDGATE_KUBE_APISERVER", || installed("kube-apiserver").join("kube-apiserver"))
     }
 
+    /// The folder of Kafka's jars; `SVIDGATE_KAFKA`.
+    pub fn kafka() -> PathBuf {
+        existing("SVIDGATE_KAFKA", || installed("kafka"))
+    }
+
     /// etcd; `SVIDGATE_ETCD`, else Debian's.
     pub fn etcd() -> PathBuf {
         existing("SVIDGATE_ETCD", || PathBuf::from("/usr/bin/etcd"))

@@ -32,4 +32,14 @@ package_etcd() { echo etcd-server; }
 has_redis() { [ -n "${SVIDGATE_REDIS:-}" ] || [ -x /usr/bin/redis-server ]; }
 package_redis() { echo redis-server; }
 
+# 17 or newer, with the compiler: the tests' own programs are run from their source.
+has_java() {
+    local modules
+    modules=$(java --list-modules 2>/dev/null) && [[ $modules =~ jdk\.compiler@([0-9]+) ]] && ((BASH_REMATCH[1] >= 17))
+}
+package_java() { echo default-jdk-headless; }
+
+has_maven() { command -v mvn >/dev/null; }
+package_maven() { echo maven; }
+
 main "$@"

@@ -27,7 +27,7 @@ main() {
     local tool
     for tool in "$@"; do
         case $tool in
-            envoy | kube-apiserver | openbao | spire | cargo-deny | cargo-fuzz | cargo-mutants | wasm-bindgen) ;;
+            envoy | kafka | kube-apiserver | openbao | spire | cargo-deny | cargo-fuzz | cargo-mutants | wasm-bindgen) ;;
             *) usage ;;
         esac
         local dir
@@ -117,6 +117,27 @@ install_kube_apiserver() {
     (cd "$here/kube-apiserver" && CGO_ENABLED=0 GOBIN="$1/bin" go install -mod=readonly -ldflags=-s \
         k8s.io/kubernetes/cmd/kube-apiserver)
     "$1/bin/kube-apiserver" --version
+}
+
+# --- Kafka: jars with hashes; beside the broker the Java client --------------------------------------------------------
+
+name_kafka() {
+    local pins=$here/kafka
+    echo "kafka-$(sed -n '/>kafka_/{n;s|.*<version>\(.*\)</version>.*|\1|p}' "$pins/pom.xml")-$(key "$pins/pom.xml" "$pins/SHA256SUMS")"
+}
+
+install_kafka() {
+    # A repository of its own: nothing that lies about in the user's gets in, and nothing of this stays there.
+    mvn --quiet --batch-mode --strict-checksums --file "$here/kafka/pom.xml" -Dmaven.repo.local="$1/repository" \
+        dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$1/jars"
+    rm -rf "$1/repository"
+    (cd "$1/jars" && sha256sum --check --quiet --strict "$here/kafka/SHA256SUMS")
+    [ "$(cd "$1/jars" && LC_ALL=C ls)" = "$(awk '{print $2}' "$here/kafka/SHA256SUMS")" ] ||
+        fail "other jars than in SHA256SUMS"
+    # Java takes a folder of jars, and nothing there is a program.
+    rmdir "$1/bin"
+    mv "$1/jars" "$1/bin"
+    java -cp "$1/bin/*" kafka.Kafka --version
 }
 
 # --- wasm-bindgen's test runner: must have exactly the version of the crate in Cargo.lock -----------------------------

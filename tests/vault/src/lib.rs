@@ -10,7 +10,10 @@
 
 mod application;
 mod case;
+mod controller;
 mod gate;
+pub mod kafka;
+mod leaks;
 mod observer;
 mod proxy;
 mod relay;
@@ -21,6 +24,7 @@ mod wait;
 pub use application::{Application, Done};
 pub use case::Case;
 pub use gate::{Check, Gate, Verdicts};
+pub use leaks::{ArgumentWatch, logs_with};
 pub use observer::{Observer, Seen};
 pub use proxy::{Asked, Proxy, Trouble};
 pub use relay::Relay;

@@ -3,13 +3,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test code")]
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use serde_json::{Value, json};
-use svidgate_tests::{Process, Programs, SUPERUSER_PASSWORD};
+use serde_json::json;
+use svidgate_tests::{Programs, SUPERUSER_PASSWORD};
 use svidgate_vault_tests::{Setup, UserWatch, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +17,7 @@ async fn h12_h13_credentials_in_a_file_rotate_under_logins_and_none_fails() {
     setup.dynamic_role("8s", "8s");
     let users = UserWatch::start(setup.postgres()).await;
     let folder = setup.folder().path().to_owned();
-    let mut settings = settings(&setup, "app");
+    let mut settings = setup.controller_settings("app");
     settings["vault"]["grace"] = json!("1s");
     settings["vault"]["at_shutdown"] = json!("revoke");
     settings["secrets"] = json!({"db": {"database": {"role": "app"}}});
@@ -29,7 +28,7 @@ async fn h12_h13_credentials_in_a_file_rotate_under_logins_and_none_fails() {
         "template": "{{ secrets.db.username }}\n{{ secrets.db.password }}\n",
         "hook": {"command": ["/bin/sh", "-c", tell], "on_first_write": true},
     }]);
-    let mut controller = start(&folder, &settings);
+    let mut controller = setup.start_controller(&settings);
 
     // The reader knows of a credential what it was told, and logs in with it all the time.
     until("the first credential", 60, || told.exists()).await;
@@ -92,17 +91,14 @@ async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings(
 
     // As shipped, but for where things are, the login (no Kubernetes here), and MongoDB, which cannot be had.
     let folder = setup.folder().path().to_owned();
-    let shipped =
-        std::fs::read_to_string(Programs::shipped("deploy/examples/hive/orchestrator-dynamic.yaml"));
-    let text = shipped.expect("the example").replace("/run/hive", &folder.display().to_string());
-    let mut shipped: Value = serde_saphyr::from_str(&text).expect("YAML");
-    let own = settings(&setup, "orchestrator-dynamic");
+    let mut shipped = setup.hive("orchestrator-dynamic");
+    let own = setup.controller_settings("orchestrator-dynamic");
     for part in ["workload_api", "server", "vault", "log"] {
         shipped[part] = own[part].clone();
     }
     shipped["secrets"].as_object_mut().expect("secrets").remove("mongodb").expect("it is in the example");
     shipped["files"].as_array_mut().expect("files").retain(|file| file.get("mongodb_uri").is_none());
-    let output = svidgate(&folder, &shipped, &["--once"]).output().expect("svidgate");
+    let output = setup.controller(&shipped, &["--once"]).output().expect("svidgate");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it was written");
@@ -119,28 +115,4 @@ async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings(
     );
     assert!(read("kafka.properties").contains("username=\"orchestrator\""));
     assert_eq!(setup.bao.leases("database/creds/temporal-orchestrator").len(), 1, "it is used now");
-}
-
-/// Settings with an AppRole of this policy.
-fn settings(setup: &Setup, policy: &str) -> Value {
-    let folder = setup.folder().path();
-    json!({
-        "workload_api": {"socket": format!("unix://{}/no-agent.sock", folder.display())},
-        "server": {"socket": folder.join("controller.sock")},
-        "log": {"level": "debug"},
-        "vault": setup.vault_section(policy),
-    })
-}
-
-fn svidgate(folder: &Path, settings: &Value, arguments: &[&str]) -> Command {
-    let file: PathBuf = folder.join("controller.yaml");
-    // JSON is YAML.
-    std::fs::write(&file, settings.to_string()).expect("its own folder");
-    let mut command = Command::new(Programs::svidgate());
-    command.arg("run").arg("--config").arg(&file).args(arguments);
-    command
-}
-
-fn start(folder: &Path, settings: &Value) -> Process {
-    Process::start("svidgate", svidgate(folder, settings, &[]), folder)
 }

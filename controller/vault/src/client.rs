@@ -352,6 +352,9 @@ fn redirected(from: &Url, headers: &HeaderMap) -> Result<Url, Fault> {
     base.set_query(None);
     base.set_fragment(None);
     crate::settings::check(&base).map_err(|_| Fault::Redirect("to an address that is not allowed"))?;
+    if from.scheme() != next.scheme() {
+        return Err(Fault::Redirect("from plain http to https, which needs an https address"));
+    }
     Ok(next)
 }
 
@@ -405,6 +408,8 @@ mod tests {
             assert_eq!(to(from, bad), Err(Fault::Redirect("from https to plain http")), "{bad}");
         }
         assert!(to(from, "https://user:pw@active/v1/b").is_err());
+        let agent = to("http://127.0.0.1:8200/v1/a", "https://active:8200/v1/a");
+        assert!(matches!(agent, Err(Fault::Redirect(_))), "there is no TLS on this side: {agent:?}");
         assert!(redirected(&Url::parse(from).expect("a URL"), &HeaderMap::new()).is_err());
     }
 

@@ -46,7 +46,6 @@ impl Transport {
         connect_timeout: Duration,
     ) -> Result<Self, SourceError> {
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect_timeout));
         let client = Client::builder(TokioExecutor::new())
@@ -56,7 +55,11 @@ impl Transport {
             .clone();
         let exchange = match tls {
             None => Exchange::new(client.build(tcp)),
-            Some(tls) => Exchange::new(client.build(https(tls, server_name, tcp)?)),
+            Some(tls) => {
+                // TLS is what is around it. Without TLS it refuses `https`, or would send tokens there in the clear.
+                tcp.enforce_http(false);
+                Exchange::new(client.build(https(tls, server_name, tcp)?))
+            }
         };
         Ok(Self { exchange })
     }
@@ -173,5 +176,18 @@ mod tests {
         let fault = transport.exchange(request(), 1024).await.map(|answer| answer.status);
         let refused = ConnectFault::Tcp(io::ErrorKind::ConnectionRefused);
         assert_eq!(fault, Err(Fault::Connect(refused)));
+    }
+
+    #[tokio::test]
+    async fn h05_without_tls_nothing_is_sent_to_an_https_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let uri = format!("https://{}/v1/sys/health", listener.local_addr().expect("its address"));
+        let transport = Transport::network(None, None, Duration::from_secs(5)).expect("a transport");
+        let request = Request::builder().uri(uri).header("x-vault-token", "hush").body(Full::default());
+        let asked = transport.exchange(request.expect("a request"), 1024);
+        tokio::select! {
+            fault = asked => assert!(matches!(fault.map(|_| ()), Err(Fault::Connect(_)))),
+            connection = listener.accept() => panic!("it connected: {connection:?}"),
+        }
     }
 }

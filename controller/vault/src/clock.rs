@@ -66,9 +66,10 @@ pub struct Life {
 }
 
 impl Life {
-    /// From `from` for `lasts`.
+    /// From `from` for `lasts`, but not for longer than a hundred years: later moments have no place on the clock.
     #[must_use]
     pub const fn new(from: Moment, lasts: Duration) -> Self {
+        let lasts = if lasts.as_secs() < LONGEST.as_secs() { lasts } else { LONGEST };
         Self { from, lasts: Some(lasts) }
     }
 
@@ -102,6 +103,10 @@ impl Life {
         self.remaining(now).and_then(|left| now.wall.checked_add(left))
     }
 }
+
+/// Longer than anything lives, and short enough to be added to a moment.
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const DRIFT: Duration = Duration::from_secs(1);
 
 /// Shared between everything that reads the time.
 pub type SharedClock = Arc<dyn Clock>;

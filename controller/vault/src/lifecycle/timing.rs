@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
+use crate::clock::LONGEST;
+
 /// When to renew, retry and revoke.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -72,7 +74,7 @@ impl Timing {
     /// How long to wait with the renewal of what has `remaining` to live.
     pub(crate) fn due_in(&self, remaining: Duration) -> Duration {
         let share = self.fraction.clamp(0.0, 1.0) + self.jitter.clamp(0.0, 1.0) * fastrand::f64();
-        remaining.mul_f64(share.min(LATEST.max(self.fraction.clamp(0.0, 1.0)))).max(self.floor)
+        remaining.min(LONGEST).mul_f64(share.min(LATEST.max(self.fraction.clamp(0.0, 1.0)))).max(self.floor)
     }
 
     /// As [`Timing::due_in`] for what has no end: spread a little around `poll`.

@@ -277,7 +277,7 @@ impl Keeper {
                 self.timing.due_in(found.life.remaining(Moment::now(&*self.clock)).unwrap_or(lasts))
             }
             Next::Poll(poll) => self.timing.poll_in(poll),
-            Next::After(time) => self.timing.poll_in(time.saturating_add(self.timing.floor)),
+            Next::Change(time) => self.timing.change_in(time),
         };
         self.take(state, session, found);
         Ok(next)

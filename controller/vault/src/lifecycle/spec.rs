@@ -31,8 +31,8 @@ pub enum Spec {
         /// Role in it.
         role: String,
     },
-    /// A user whose password Vault changes: `username`, `password`. Read again right after each change; it has no end of
-    /// its own, because without Vault there is no change either.
+    /// A user whose password Vault changes: `username`, `password`. Read again right after each change, and every
+    /// [`super::Timing::poll`]; it has no end of its own, because without Vault there is no change either.
     StaticDatabase {
         /// Mount of the engine.
         mount: String,
@@ -83,8 +83,8 @@ pub(super) enum Next {
     Lifetime(Duration),
     /// After about this time.
     Poll(Duration),
-    /// Right after this time, when Vault has changed it.
-    After(Duration),
+    /// Right after this time, when Vault will have changed it.
+    Change(Duration),
 }
 
 impl Spec {
@@ -133,7 +133,7 @@ impl Spec {
                 let mut secrets = Secrets::default();
                 secrets.insert("username", &found.credentials.username);
                 secrets.insert("password", &found.credentials.password);
-                let (life, next) = (Life::endless(begun), Next::After(found.rotates_in));
+                let (life, next) = (Life::endless(begun), Next::Change(found.rotates_in));
                 Found { secrets, version: None, lease: None, life, next }
             }
             Self::Pki { mount, role, request, key } => {

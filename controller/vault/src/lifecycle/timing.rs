@@ -79,7 +79,13 @@ impl Timing {
 
     /// As [`Timing::due_in`] for what has no end: spread a little around `poll`.
     pub(crate) fn poll_in(&self, poll: Duration) -> Duration {
-        poll.mul_f64(1.0 + self.jitter.clamp(0.0, 1.0) * fastrand::f64()).max(self.floor)
+        poll.min(LONGEST).mul_f64(1.0 + self.jitter.clamp(0.0, 1.0) * fastrand::f64()).max(self.floor)
+    }
+
+    /// When to look for what Vault changes by itself after `time`: right then, as what is held is wrong from that moment
+    /// on, and no later than `poll`, as somebody may have it changed sooner.
+    pub(crate) fn change_in(&self, time: Duration) -> Duration {
+        time.saturating_add(self.poll_in(self.floor)).min(self.poll_in(self.poll))
     }
 
     /// How long to wait after a failure: the backoff, but short enough that several attempts fit into what remains
@@ -128,6 +134,28 @@ mod tests {
         for _ in 0..1000 {
             let due = timing.due_in(HOUR);
             assert!(due >= HOUR.mul_f64(0.8) && due <= HOUR.mul_f64(0.85), "{due:?}");
+        }
+    }
+
+    #[test]
+    fn h08_what_vault_changes_by_itself_is_read_right_after_the_change_however_far_that_is() {
+        let timing = Timing { poll: 48 * HOUR, ..Timing::default() };
+        for _ in 0..1000 {
+            let due = timing.change_in(24 * HOUR);
+            assert!(due >= 24 * HOUR + timing.floor && due <= 24 * HOUR + 2 * timing.floor, "{due:?}");
+            let due = Timing::default().change_in(24 * HOUR);
+            assert!(due <= Timing::default().poll.mul_f64(1.05), "it may be changed by hand: {due:?}");
+        }
+        assert!(timing.change_in(Duration::ZERO) >= timing.floor, "overdue");
+    }
+
+    #[test]
+    fn h11_a_lifetime_without_measure_is_cut() {
+        let timing = Timing { fraction: 1.0, poll: Duration::MAX, ..Timing::default() };
+        for due in
+            [timing.due_in(Duration::MAX), timing.poll_in(Duration::MAX), timing.change_in(Duration::MAX)]
+        {
+            assert!(due <= LONGEST.mul_f64(1.05), "{due:?}");
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Model {
     pub leases: BTreeMap<String, (String, Entry)>,
     /// Path → version and data; `Value::Null` for a deleted version.
     pub kv: BTreeMap<String, (u64, Value)>,
+    /// Password of the static role, and when it is changed.
+    pub fixed: Option<(String, Instant)>,
     /// Paths that no policy allows.
     pub forbidden: Vec<String>,
     pub warnings: bool,
@@ -50,6 +52,7 @@ impl Default for Model {
             tokens: BTreeMap::new(),
             leases: BTreeMap::new(),
             kv: BTreeMap::new(),
+            fixed: None,
             forbidden: Vec::new(),
             warnings: false,
         }
@@ -134,6 +137,13 @@ impl Model {
                     json!({ "lease_id": id, "lease_duration": entry.left(), "renewable": true, "data": data }),
                 )
             }
+            ["database", "static-creds", role] => match &self.fixed {
+                Some((password, changes)) => {
+                    let left = changes.saturating_duration_since(Instant::now()).as_secs();
+                    (200, json!({ "data": { "username": role, "password": password, "ttl": left } }))
+                }
+                None => (400, errors(&["unknown role"])),
+            },
             ["secret", "data", path] => self.kv(seen, path),
             _ => (404, errors(&["no handler for route"])),
         }

@@ -1,6 +1,8 @@
 //! Secrets without a lease.
 
 use serde_json::json;
+use svidgate_vault::{Spec, Timing};
+use tokio::time::Instant;
 
 use crate::fake::world::{World, kv, next, sees, text};
 use crate::fake::{How, pass};
@@ -58,4 +60,37 @@ async fn h08_a_secret_without_ttl_outlives_an_outage_and_a_removed_one_is_withdr
     assert!(channel.borrow().is_none());
     world.fake.model(|model| model.put("app", json!({ "password": "three" })));
     assert_eq!(text(&next(&mut channel).await, "password"), "three");
+}
+
+#[tokio::test(start_paused = true)]
+async fn h08_h11_a_ttl_beyond_all_measure_ends_no_keeper() {
+    for ttl in [json!(u64::MAX), json!("18446744073709551615"), json!("5124095576030431h")] {
+        let world = World::new();
+        world.fake.model(|model| model.put("app", json!({ "password": "one", "ttl": ttl })));
+        let vault = world.start(timing());
+        let mut channel = vault.keep("kv", kv("app")).expect("a free name");
+        next(&mut channel).await;
+        pass(s(12)).await;
+        world.fake.model(|model| model.put("app", json!({ "password": "two" })));
+        vault.refresh("kv");
+        assert_eq!(text(&next(&mut channel).await, "password"), "two", "{ttl}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h08_a_static_password_is_read_right_after_its_change_and_soon_after_one_by_hand() {
+    let world = World::new();
+    world.fake.model(|model| model.fixed = Some(("one".to_owned(), Instant::now() + s(86_400))));
+    let vault = world.start(Timing { jitter: 0.5, ..timing() });
+    let spec = Spec::StaticDatabase { mount: "database".to_owned(), role: "app".to_owned() };
+    let mut channel = vault.keep("db", spec).expect("a free name");
+    assert_eq!(text(&next(&mut channel).await, "password"), "one");
+    pass(s(86_399)).await;
+    world.fake.model(|model| model.fixed = Some(("two".to_owned(), Instant::now() + s(86_401))));
+    let second = tokio::time::timeout(s(6), next(&mut channel)).await.expect("right after the change");
+    assert_eq!(text(&second, "password"), "two");
+    pass(s(1000)).await;
+    world.fake.model(|model| model.fixed = Some(("three".to_owned(), Instant::now() + s(86_400))));
+    let third = tokio::time::timeout(s(460), next(&mut channel)).await.expect("within `poll`");
+    assert_eq!(text(&third, "password"), "three");
 }

@@ -97,10 +97,14 @@ impl Life {
         self.remaining(now).is_some_and(|left| left.is_zero())
     }
 
-    /// When it ends by the wall clock.
+    /// When it ends by the wall clock. The two clocks drift apart by a little all the time, which moves no end: who is
+    /// told of it again is told the same.
     #[must_use]
     pub fn end(&self, now: Moment) -> Option<SystemTime> {
-        self.remaining(now).and_then(|left| now.wall.checked_add(left))
+        let end = now.wall.checked_add(self.remaining(now)?)?;
+        let told = self.from.wall.checked_add(self.lasts?)?;
+        let apart = told.duration_since(end).unwrap_or_else(|earlier| earlier.duration());
+        Some(if apart < DRIFT { told } else { end })
     }
 }
 

@@ -52,6 +52,11 @@ impl LiveLife {
         life.remaining(Moment::now(&*self.clock))
     }
 
+    pub(crate) fn end(&self) -> Option<SystemTime> {
+        let life = *self.lock();
+        life.end(Moment::now(&*self.clock))
+    }
+
     pub(crate) fn lasts(&self) -> Option<Duration> {
         self.lock().lasts()
     }
@@ -81,6 +86,11 @@ impl Ends {
         }
     }
 
+    pub(crate) fn end(&self) -> Option<SystemTime> {
+        let token = self.token.as_ref().and_then(|life| life.end());
+        self.own.end().into_iter().chain(token).min()
+    }
+
     pub(crate) fn ended(&self) -> bool {
         self.remaining().is_some_and(|left| left.is_zero())
     }
@@ -93,7 +103,6 @@ pub struct Credential {
     pub(crate) version: Option<u64>,
     pub(crate) secrets: Secrets,
     pub(crate) ends: Ends,
-    pub(crate) clock: SharedClock,
     pub(crate) holds: Holds,
 }
 
@@ -138,7 +147,7 @@ impl Credential {
     /// When it ends by the wall clock, as of now; `None` without an end.
     #[must_use]
     pub fn not_after(&self) -> Option<SystemTime> {
-        self.remaining().and_then(|left| self.clock.wall().checked_add(left))
+        self.ends.end()
     }
 }
 

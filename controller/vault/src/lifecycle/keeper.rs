@@ -306,7 +306,6 @@ impl Keeper {
             version: found.version,
             secrets: found.secrets,
             ends: ends.clone(),
-            clock: self.clock.clone(),
             holds: Holds::new(),
         });
         self.metrics.watch_expiry(&self.name, move || ends.remaining());

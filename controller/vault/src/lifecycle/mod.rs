@@ -149,7 +149,8 @@ impl Vault {
         current.filter(|credential| credential.secrets().is_some())
     }
 
-    /// Tells when the life of the credential in force was extended, for those who pass its end on.
+    /// Tells when the life of the credential in force was extended, by its own renewal or by that of the token it hangs on,
+    /// for those who pass its end on.
     #[must_use]
     pub fn extensions(&self, name: &str) -> Option<watch::Receiver<u64>> {
         self.kept().get(name).map(|kept| kept.extensions.clone())

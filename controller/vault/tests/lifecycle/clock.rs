@@ -1,7 +1,7 @@
 //! Clocks that jump, and machines that sleep.
 
 use crate::fake::pass;
-use crate::fake::world::{World, approle, next, sees, text};
+use crate::fake::world::{World, next, sees, text};
 use crate::{s, started, timing};
 
 #[tokio::test(start_paused = true)]

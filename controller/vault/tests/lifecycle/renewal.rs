@@ -2,7 +2,7 @@
 
 use svidgate_vault::Vault;
 
-use crate::fake::world::{World, approle, database, next, sees, text};
+use crate::fake::world::{World, database, next, sees, text};
 use crate::fake::{How, pass};
 use crate::{lines, s, started, timing};
 
@@ -176,4 +176,21 @@ async fn credentials_and_runs_are_counted_and_the_expiry_is_shown() {
     assert!((490.0..=500.0).contains(&left), "{left}");
     let left = world.metric(r#"vault_credential_expiry_seconds{credential="token"}"#).expect("it");
     assert!((3090.0..=3100.0).contains(&left), "{left}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn h07_a_token_that_is_renewed_moves_the_end_of_what_hangs_on_it_and_says_so() {
+    let world = World::new();
+    world.fake.model(|model| (model.lease_ttl, model.lease_max) = (s(100_000), s(100_000)));
+    let (vault, channel) = started(&world, timing()).await;
+    let credential = channel.borrow().clone().expect("the first");
+    let (mut extensions, before) = (vault.extensions("db").expect("kept"), credential.not_after());
+    pass(s(2800)).await;
+    assert!(!extensions.has_changed().expect("the keeper runs"));
+    assert_eq!(credential.not_after(), before, "the end stays as it was told");
+    pass(s(100)).await;
+    extensions.changed().await.expect("who passed the old end on has to know");
+    let moved = credential.not_after().zip(before).and_then(|(now, before)| now.duration_since(before).ok());
+    assert!(moved.is_some_and(|moved| moved > s(2800)), "{moved:?}");
+    assert_eq!(world.fake.count("sys/leases/renew"), 0);
 }

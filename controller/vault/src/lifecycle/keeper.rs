@@ -66,8 +66,8 @@ struct State {
     backoff: ExponentialBackoff,
     /// When something was last made in Vault, or may have been.
     made: Option<Instant>,
-    /// Whether a 403 was reported since the last success: one login may come of it, not more (checklist H2).
-    suspected: bool,
+    /// When a 403 was reported, since the last success: one login may come of it, not more (checklist H2).
+    suspected: Option<Instant>,
     /// Somebody wants another one.
     wanted: bool,
     /// What was replaced last.
@@ -91,7 +91,7 @@ impl Keeper {
             tried: 0,
             backoff: self.timing.backoff(),
             made: None,
-            suspected: false,
+            suspected: None,
             wanted: false,
             leaving: None,
         };
@@ -166,16 +166,16 @@ impl Keeper {
         match result {
             Ok(next) => {
                 state.backoff = self.timing.backoff();
-                state.suspected = false;
+                state.suspected = None;
                 self.board.set(None);
                 state.due = Instant::now() + next;
             }
             Err(error) => {
                 tracing::warn!(credential = self.name, %error, "a credential was not renewed");
                 self.board.set(Some(error.to_string()));
-                if error.is_forbidden() && !state.suspected {
-                    state.suspected = true;
-                    let _ = self.suspicions.try_send(session.generation);
+                let suspects = state.suspected.is_none_or(|last| last.elapsed() >= SUSPECT_AGAIN);
+                if error.is_forbidden() && suspects && self.suspicions.try_send(session.generation).is_ok() {
+                    state.suspected = Some(Instant::now());
                 }
                 let left = state.held.as_ref().and_then(|held| held.credential.remaining());
                 let mut pause = pause_after(&error, &self.timing, &mut state.backoff, left);
@@ -393,3 +393,6 @@ async fn token_renewed(held: &mut Option<Held>) {
         std::future::pending().await
     }
 }
+
+/// A 403 that goes on for so long may have another cause than the first one had.
+const SUSPECT_AGAIN: Duration = Duration::from_hours(1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,6 +53,12 @@ pub(crate) struct TokenKeeper {
     pub(crate) generations: AtomicU64,
 }
 
+/// A login that was refused with 400.
+struct Refused {
+    print: Print,
+    not_before: Instant,
+}
+
 /// Why another login is needed.
 enum Over {
     Stopped,
@@ -87,7 +93,7 @@ impl TokenKeeper {
     async fn log_in(&self, old: Option<&Arc<Session>>) -> Option<Arc<Session>> {
         let mut backoff = self.timing.backoff();
         let mut alarm = self.alarm();
-        let mut refused: Option<Print> = None;
+        let mut refused: Option<Refused> = None;
         loop {
             let pause = self.log_in_once(old, &mut refused, &mut backoff).await;
             let pause = match pause {
@@ -112,7 +118,7 @@ impl TokenKeeper {
     async fn log_in_once(
         &self,
         old: Option<&Arc<Session>>,
-        refused: &mut Option<Print>,
+        refused: &mut Option<Refused>,
         backoff: &mut ExponentialBackoff,
     ) -> Result<Arc<Session>, Duration> {
         let left = old.and_then(|old| old.life.remaining());
@@ -123,8 +129,9 @@ impl TokenKeeper {
                 return Err(self.timing.retry_in(backoff, left, None));
             }
         };
-        if *refused == Some(prepared.print) {
-            // Final until something changes (checklist H2): nothing is sent.
+        if refused.as_ref().is_some_and(|r| r.print == prepared.print || Instant::now() < r.not_before) {
+            // Final until something changes (checklist H2): nothing is sent. Nor is it each time when the source gives
+            // another one each time.
             return Err(self.timing.check);
         }
         if self.login.brings_its_token()
@@ -143,7 +150,8 @@ impl TokenKeeper {
             Err(error) => {
                 self.board.failed(&error);
                 if error.status() == Some(400) {
-                    *refused = Some(prepared.print);
+                    let not_before = Instant::now() + self.timing.retry_in(backoff, None, None);
+                    *refused = Some(Refused { print: prepared.print, not_before });
                     return Err(self.timing.check);
                 }
                 Err(pause_after(&error, &self.timing, backoff, left))
@@ -180,6 +188,9 @@ impl TokenKeeper {
         let mut alarm = self.alarm();
         let announced = session.life.lasts();
         let mut due = session.life.remaining().map(|left| Instant::now() + self.timing.due_in(left));
+        // When Vault is asked about a token that was refused elsewhere. A suspicion waits; it is never lost, as whoever had
+        // it says so once only.
+        let mut suspected: Option<Instant> = None;
         let mut look = interval(self.timing.check);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -192,11 +203,20 @@ impl TokenKeeper {
                     }
                 }
                 Some(generation) = self.suspicions.recv() => {
-                    let may = last_relogin.is_none_or(|last| last.elapsed() >= self.timing.min_relogin);
-                    if generation == session.generation && may && self.is_refused(session).await {
-                        *last_relogin = Some(Instant::now());
-                        return Over::Dead;
+                    if generation == session.generation && suspected.is_none() {
+                        let early = last_relogin.map(|last| last + self.timing.min_relogin);
+                        suspected = Some(early.unwrap_or_else(Instant::now));
                     }
+                }
+                () = at(suspected) => {
+                    suspected = match self.is_refused(session).await {
+                        Some(true) => {
+                            *last_relogin = Some(Instant::now());
+                            return Over::Dead;
+                        }
+                        Some(false) => None,
+                        None => Some(Instant::now() + self.timing.min_relogin),
+                    };
                 }
                 woke = alarm.until(due) => {
                     if woke == Woke::ClockJumped {
@@ -269,11 +289,14 @@ impl TokenKeeper {
         }
     }
 
-    /// Asks Vault about the token itself: a 403 elsewhere may be a policy that is missing.
-    async fn is_refused(&self, session: &Session) -> bool {
+    /// Asks Vault about the token itself: a 403 elsewhere may be a policy that is missing. `None` when it does not say.
+    async fn is_refused(&self, session: &Session) -> Option<bool> {
         tokio::select! {
-            () = self.stop.cancelled() => false,
-            looked = session.client.lookup_self() => looked.is_err_and(|error| error.is_forbidden()),
+            () = self.stop.cancelled() => None,
+            looked = session.client.lookup_self() => match looked {
+                Ok(_) => Some(false),
+                Err(error) => error.is_forbidden().then_some(true),
+            },
         }
     }
 
@@ -301,6 +324,13 @@ impl TokenKeeper {
 
     fn alarm(&self) -> Alarm {
         Alarm::new(self.client.clock().clone(), self.timing.check, self.timing.jump)
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use serde_json::json;
-use svidgate_vault::{Login, Method, Vault};
+use svidgate_vault::{FromFn, Login, Method, Vault};
 
-use crate::fake::pass;
-use crate::fake::world::{World, approle, database, fixed, kv, next, sees, text};
+use crate::fake::world::{World, database, fixed, kv, next, sees, text};
+use crate::fake::{How, pass};
 use crate::{lines, s, started, timing};
 
 #[tokio::test(start_paused = true)]
@@ -75,4 +76,45 @@ async fn h02_a_login_that_is_refused_with_400_is_final_until_what_it_sends_chang
     assert!(vault.status().token.error.is_some_and(|error| error.contains("400")));
     std::fs::write(file.path(), "secret-id-1").expect("written");
     tokio::time::timeout(s(10), next(&mut channel)).await.expect("soon after the change");
+}
+
+#[tokio::test(start_paused = true)]
+async fn h02_a_token_that_is_revoked_again_soon_after_a_login_is_noticed_too() {
+    let world = World::new();
+    let (vault, mut channel) = started(&world, timing()).await;
+    for number in [2, 3] {
+        pass(s(12)).await;
+        world.fake.model(|model| model.revoke_all_tokens());
+        vault.refresh("db");
+        let back = tokio::time::timeout(s(120), next(&mut channel)).await.expect("not at the next renewal");
+        assert_eq!(text(&back, "password"), format!("v-password-{number}"));
+        assert_eq!(world.fake.count("auth/approle/login"), number);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn h02_a_vault_that_does_not_say_whether_it_knows_the_token_is_asked_again() {
+    let world = World::new();
+    let (vault, mut channel) = started(&world, timing()).await;
+    pass(s(12)).await;
+    world.fake.model(|model| model.revoke_all_tokens());
+    world.fake.fault("auth/token/lookup-self", How::Status(500, "{}"), 2);
+    vault.refresh("db");
+    tokio::time::timeout(s(180), next(&mut channel)).await.expect("not at the next renewal");
+    assert_eq!(world.fake.count("auth/token/lookup-self"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn h02_a_login_that_sends_something_else_each_time_is_not_refused_every_few_seconds() {
+    let world = World::new();
+    let count = std::sync::atomic::AtomicU32::new(0);
+    let secret_id = FromFn::new("one of many", move || {
+        let n = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move { Ok(SecretString::from(format!("wrong-{n}"))) }
+    });
+    let method = Method::AppRole { role_id: fixed("role-id"), secret_id: Some(Arc::new(secret_id)) };
+    let _vault = Vault::start(&world.client, Login::new(method), timing());
+    pass(s(3600)).await;
+    let logins = world.fake.count("auth/approle/login");
+    assert!((30..=70).contains(&logins), "{logins} logins in an hour");
 }

@@ -33,13 +33,15 @@ impl Children {
     pub(crate) async fn left(&self, generation: u64) {
         let mut changed = self.changed.subscribe();
         loop {
-            let hang = {
-                let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-                generations.values().any(|on| *on <= generation)
-            };
-            if !hang || changed.changed().await.is_err() {
+            if !self.any(generation) || changed.changed().await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Whether something hangs on `generation` or an earlier one.
+    pub(crate) fn any(&self, generation: u64) -> bool {
+        let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        generations.values().any(|on| *on <= generation)
     }
 }

@@ -340,13 +340,19 @@ impl Keeper {
     /// What goes with another token ends when that is revoked; so that one waits for those who hold it.
     fn let_live_with_its_token(&self, state: &State, session: &Session) {
         if let Some(old) = &state.held
-            && old.lease.is_some()
+            && let Some(lease) = &old.lease
             && old.session.generation != session.generation
             && old.credential.holds.any()
         {
             self.children.hangs_on(&Children::replaced(&old.credential), Some(old.session.generation));
-            let (children, stop) = (self.children.clone(), self.stop.clone());
-            self.tasks.spawn(retire::with_its_token(old.credential.clone(), children, stop));
+            let replaced = Replaced {
+                credential: old.credential.clone(),
+                session: old.session.clone(),
+                lease: lease.clone(),
+                announced: old.announced,
+            };
+            let (children, timing, stop) = (self.children.clone(), self.timing, self.stop.clone());
+            self.tasks.spawn(retire::with_its_token(replaced, children, timing, stop));
         }
     }
 

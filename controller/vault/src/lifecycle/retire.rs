@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::children::Children;
@@ -25,8 +25,14 @@ pub(super) async fn token(
         return;
     }
     let unused = async {
-        children.left(old.generation).await;
-        sleep(timing.grace).await;
+        loop {
+            children.left(old.generation).await;
+            sleep(timing.grace).await;
+            // What was under way when it was replaced may have come to hang on it since.
+            if !children.any(old.generation) {
+                return;
+            }
+        }
     };
     let left = old.life.remaining();
     tokio::select! {
@@ -67,8 +73,13 @@ pub(super) struct Replaced {
 pub(super) async fn lease(old: Replaced, gone: CancellationToken, timing: Timing, stop: CancellationToken) {
     let Replaced { credential, session, lease, announced } = old;
     let unused = async {
-        credential.holds.released().await;
-        sleep(timing.grace).await;
+        loop {
+            credential.holds.released().await;
+            sleep(timing.grace).await;
+            if !credential.holds.any() {
+                return;
+            }
+        }
     };
     tokio::select! {
         () = unused => {}
@@ -119,19 +130,21 @@ async fn stay_alive(
     }
 }
 
-/// Lets a token that was replaced live on while somebody holds a credential that hangs on it: until `children` is told.
+/// Lets a token that was replaced live on while somebody holds a credential that hangs on it, which is renewed as far as
+/// that goes: until `children` is told.
 pub(super) async fn with_its_token(
-    credential: Arc<Credential>,
+    old: Replaced,
     children: Arc<Children>,
+    timing: Timing,
     stop: CancellationToken,
 ) {
-    let name = Children::replaced(&credential);
-    let left = credential.ends.remaining().unwrap_or(Duration::MAX);
+    let Replaced { credential, session, lease, announced } = old;
     tokio::select! {
-        _ = timeout(left, credential.holds.released()) => {}
+        () = credential.holds.released() => {}
+        () = stay_alive(&credential, &session, &lease, announced, timing) => {}
         () = stop.cancelled() => {}
     }
-    children.hangs_on(&name, None);
+    children.hangs_on(&Children::replaced(&credential), None);
 }
 
 /// Whether it is gone.

@@ -63,3 +63,41 @@ async fn h13_a_token_that_was_replaced_lives_on_while_somebody_holds_what_hangs_
     pass(s(2)).await;
     assert!(!lives());
 }
+
+#[tokio::test(start_paused = true)]
+async fn h13_what_somebody_takes_hold_of_in_the_grace_period_lives_on() {
+    let world = World::new();
+    let (vault, mut channel) = started(&world, timing()).await;
+    let first = channel.borrow_and_update().clone().expect("the first");
+    pass(s(12)).await;
+    vault.refresh("db");
+    next(&mut channel).await;
+    pass(s(10)).await;
+    let hold = first.hold();
+    let lives = || world.fake.model(|model| model.leases.contains_key("database/creds/app/1"));
+    pass(s(100)).await;
+    assert!(lives(), "held");
+    drop(hold);
+    pass(s(31)).await;
+    assert!(!lives());
+}
+
+#[tokio::test(start_paused = true)]
+async fn h13_what_somebody_holds_is_renewed_under_a_token_that_was_replaced_too() {
+    let world = World::new();
+    world.fake.model(|model| {
+        model.token_max = s(4000);
+        model.lease_ttl = s(100);
+        model.lease_max = s(100_000);
+    });
+    let (_vault, mut channel) = started(&world, timing()).await;
+    let first = channel.borrow_and_update().clone().expect("the first");
+    let hold = first.hold();
+    // The token is replaced at 3776 s and would live until 4000 s.
+    next(&mut channel).await;
+    pass(s(150)).await;
+    assert!(first.secrets().is_some(), "renewed twice since");
+    drop(hold);
+    pass(s(31)).await;
+    assert!(!world.fake.model(|model| model.tokens.contains_key("hvs.token-1")));
+}

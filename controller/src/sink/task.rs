@@ -83,6 +83,8 @@ impl Task {
         let (rendered, holds) = match self.render() {
             Ok(rendered) => rendered,
             Err(error) => {
+                // A change is waited for, and nothing else: there is nothing to try again.
+                self.state.again = None;
                 self.board.set(
                     &path,
                     match error {

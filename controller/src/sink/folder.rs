@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -12,7 +12,6 @@ use super::write::{self, Outcome};
 use crate::config::Owner;
 
 /// One file of it.
-#[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) bytes: Zeroizing<Vec<u8>>,
@@ -35,10 +34,53 @@ pub(super) fn set(
     let same = |member: &Member| {
         write::is(&data.join(&member.name), &member.bytes, member.mode, owner).unwrap_or(false)
     };
-    if is_there && members.iter().all(same) && members.iter().all(|member| is_linked(folder, &member.name)) {
-        return Ok(Outcome::Unchanged);
+    let is_same = is_there && members.iter().all(same);
+    if !is_same {
+        change(folder, members, owner, before)?;
+        // What was in force before, and what somebody did not come to put in force.
+        clean(folder);
     }
-    let state = tempfile::Builder::new().prefix("..state-").tempdir_in(folder)?;
+    let unlinked: Vec<&Member> = members.iter().filter(|member| !is_linked(folder, &member.name)).collect();
+    for member in &unlinked {
+        link(folder, &Path::new(DATA).join(&member.name), &member.name)?;
+    }
+    Ok(match (is_there, is_same && unlinked.is_empty()) {
+        (_, true) => Outcome::Unchanged,
+        (true, false) => Outcome::Replaced,
+        (false, false) => Outcome::Made,
+    })
+}
+
+/// Removes states that are not in force, and links that were not put in place. What cannot be removed now is tried again at
+/// the next change: it is in nobody's way.
+pub(super) fn clean(folder: &Path) {
+    let current = match fs::read_link(folder.join(DATA)) {
+        Ok(current) => current,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => PathBuf::new(),
+        // Nobody can tell which one is in force.
+        Err(_) => return,
+    };
+    for name in write::names(folder) {
+        let path = folder.join(&name);
+        let removed = match name.to_str() {
+            Some(text) if text.starts_with(STATE) && Path::new(text) != current => fs::remove_dir_all(&path),
+            Some(text) if text.starts_with(NEW) => fs::remove_file(&path),
+            _ => continue,
+        };
+        if let Err(error) = removed {
+            tracing::warn!(path = %path.display(), %error, "what is not in force any more stays for now");
+        }
+    }
+}
+
+/// Puts another state in force, at once.
+fn change(
+    folder: &Path,
+    members: &[Member],
+    owner: Owner,
+    before: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
+    let state = tempfile::Builder::new().prefix(STATE).tempdir_in(folder)?;
     for member in members {
         let mut file: File = OpenOptions::new()
             .write(true)
@@ -49,23 +91,12 @@ pub(super) fn set(
     }
     // The files keep out whom they keep out; their folder must be passable for those they let in.
     fs::set_permissions(state.path(), Permissions::from_mode(0o755))?;
-    let old = fs::read_link(&data).ok();
     before()?;
     let name = state.path().file_name().ok_or_else(|| io::Error::other("the folder has no name"))?;
     link(folder, Path::new(name), DATA)?;
     // From here on it is in use.
     let _ = state.keep();
-    for member in members {
-        if !is_linked(folder, &member.name) {
-            link(folder, &Path::new(DATA).join(&member.name), &member.name)?;
-        }
-    }
-    if let Some(old) =
-        old.filter(|old| old.components().count() == 1 && old.to_string_lossy().starts_with("..state-"))
-    {
-        fs::remove_dir_all(folder.join(old))?;
-    }
-    Ok(if is_there { Outcome::Replaced } else { Outcome::Made })
+    Ok(())
 }
 
 fn is_linked(folder: &Path, name: &str) -> bool {
@@ -74,7 +105,7 @@ fn is_linked(folder: &Path, name: &str) -> bool {
 
 /// A link that replaces what is there in one step.
 fn link(folder: &Path, target: &Path, name: &str) -> io::Result<()> {
-    let new = folder.join(format!("..new-{name}"));
+    let new = folder.join(format!("{NEW}{name}"));
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -84,3 +115,5 @@ fn link(folder: &Path, target: &Path, name: &str) -> io::Result<()> {
 }
 
 const DATA: &str = "..data";
+const STATE: &str = "..state-";
+const NEW: &str = "..new-";

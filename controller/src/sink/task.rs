@@ -61,6 +61,9 @@ impl Task {
                 "others may write to the folder of a file: they can put one of theirs in its place"
             );
         }
+        let target = self.file.target.clone();
+        // What it cannot do, it says itself.
+        let _ = tokio::task::spawn_blocking(move || write::clean(&target)).await;
         let mut changes = self.sources.changes();
         loop {
             changes.seen();
@@ -120,6 +123,8 @@ impl Task {
             Err(error) => {
                 self.board.wrote(&path, false);
                 self.board.set(&path, Phase::Failing(error.to_string()));
+                // It may show already, and have failed at what comes after.
+                self.state.due |= self.hook.is_some() && write::has_note(&self.file.target);
                 // The holds are dropped, those of what is in the file stay.
                 self.later();
                 false
@@ -176,7 +181,7 @@ impl Task {
 fn put(file: &File, rendered: Contents, has_hook: bool) -> std::io::Result<Outcome> {
     let note = write::note(&file.target);
     let before = || {
-        if has_hook { std::fs::File::create(&note).map(drop) } else { Ok(()) }
+        if has_hook { write::take_note(&note) } else { Ok(()) }
     };
     match &file.target {
         Target::File { path, mode, .. } => {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::folder::{self, Member};
 use super::write::{self, Outcome};
-use crate::config::Owner;
+use crate::config::{Content, Owner, Target};
 
 fn put(path: &Path, text: &str, mode: u32) -> Outcome {
     write::file(path, text.as_bytes(), mode, Owner::default(), || Ok(())).unwrap()
@@ -88,4 +88,56 @@ fn h12_files_of_a_folder_change_all_at_once() {
     assert_eq!(std::io::read_to_string(before).unwrap(), "k1");
     assert!(!state.exists(), "the old state is gone");
     assert_eq!(fs::read_dir(&path).unwrap().count(), 4, "two links, ..data and one state");
+}
+
+#[test]
+fn a_note_is_made_where_nobody_put_something_and_never_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::File {
+        path: folder.path().join("x"),
+        content: Content::Template(String::new()),
+        mode: 0o600,
+    };
+    let (note, victim) = (write::note(&target), folder.path().join("victim"));
+    assert!(!write::has_note(&target));
+    write::take_note(&note).unwrap();
+    write::take_note(&note).unwrap();
+    assert!(write::has_note(&target));
+    assert_eq!(fs::metadata(&note).unwrap().mode() & 0o7777, 0o600);
+    fs::remove_file(&note).unwrap();
+    fs::write(&victim, "before").unwrap();
+    symlink(&victim, &note).unwrap();
+    write::take_note(&note).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "before");
+    fs::remove_file(&victim).unwrap();
+    assert!(write::has_note(&target), "whatever it is");
+    write::take_note(&note).unwrap();
+    assert!(!victim.exists());
+}
+
+#[test]
+fn what_a_process_before_us_left_half_done_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = Target::File {
+        path: folder.path().join("db.uri"),
+        content: Content::Template(String::new()),
+        mode: 0o600,
+    };
+    for name in [".db.uri.svidgate-new-aB3", ".db.uri.svidgate-hook-due", ".db.svidgate-new-x", "db.uri"] {
+        fs::write(folder.path().join(name), "secret").unwrap();
+    }
+    write::clean(&file);
+    let mut left = write::names(folder.path());
+    left.sort();
+    assert_eq!(left, [".db.svidgate-new-x", ".db.uri.svidgate-hook-due", "db.uri"]);
+
+    let path = folder.path().join("set");
+    let member = Member { name: "a".to_owned(), bytes: Zeroizing::new(b"1".to_vec()), mode: 0o600 };
+    folder::set(&path, &[member], Owner::default(), || Ok(())).unwrap();
+    fs::create_dir(path.join("..state-old")).unwrap();
+    fs::write(path.join("..state-old/a"), "secret").unwrap();
+    symlink("..state-old", path.join("..new-..data")).unwrap();
+    write::clean(&Target::Folder { path: path.clone(), contents: Default::default() });
+    assert_eq!(fs::read_to_string(path.join("a")).unwrap(), "1");
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 3, "a link, ..data and one state");
 }

@@ -1,8 +1,9 @@
 //! A file is replaced whole, by a rename, and only if it is to be different (checklist H12).
 
-use std::fs::{self, File, Permissions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -40,7 +41,7 @@ pub(super) fn file(
     }
     let folder = path.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
     // In the same folder, so that the rename is one step; nobody else may open it meanwhile.
-    let mut new = tempfile::Builder::new().prefix(".svidgate-").tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new().prefix(&beside(path, NEW)).tempfile_in(folder)?;
     fill(new.as_file_mut(), bytes, mode, owner)?;
     before()?;
     new.persist(path).map_err(|error| error.error)?;
@@ -83,11 +84,59 @@ pub(super) fn note(target: &Target) -> PathBuf {
         Target::File { path, .. } => path,
         Target::Folder { path, .. } => return path.join("..hook-due"),
     };
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".svidgate-hook-due");
-    path.with_file_name(name)
+    path.with_file_name(beside(path, ".svidgate-hook-due"))
 }
+
+/// Makes the note. Whatever others put in its place is neither followed nor changed.
+pub(super) fn take_note(note: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(note) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the note is there.
+pub(super) fn has_note(target: &Target) -> bool {
+    fs::symlink_metadata(note(target)).is_ok()
+}
+
+/// Removes what a process before us did not come to put in place: it holds secrets.
+pub(super) fn clean(target: &Target) {
+    match target {
+        Target::Folder { path, .. } => super::folder::clean(path),
+        Target::File { path, .. } => {
+            let Some(folder) = path.parent() else { return };
+            let prefix = beside(path, NEW);
+            let left = |name: &OsStr| name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes());
+            for file in names(folder).into_iter().filter(|name| left(name)).map(|name| folder.join(name)) {
+                match fs::remove_file(&file) {
+                    Ok(()) => {
+                        tracing::warn!(file = %file.display(), "what an earlier process left half done was removed")
+                    }
+                    Err(error) => {
+                        tracing::warn!(file = %file.display(), %error, "what was left half done stays")
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is in a folder; nothing where that cannot be told.
+pub(super) fn names(folder: &Path) -> Vec<OsString> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).collect()
+}
+
+/// A hidden name of ours that goes with the name of a file.
+fn beside(path: &Path, what: &str) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(what);
+    name
+}
+
+const NEW: &str = ".svidgate-new-";
 
 /// Whether others could put a file of theirs in place of ours.
 pub(super) fn is_open_to_others(folder: &Path) -> bool {

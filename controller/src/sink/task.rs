@@ -34,6 +34,8 @@ struct State {
     written: Vec<Hold>,
     /// Whether a hook is due.
     due: bool,
+    /// Whether the file was there once: then somebody may have read it, and not know that it was removed since.
+    was_there: bool,
     /// When to try again what failed.
     again: Option<Instant>,
     backoff: ExponentialBackoff,
@@ -48,8 +50,15 @@ impl Task {
         board: Arc<Board>,
     ) -> Self {
         // What a process before us left to do.
-        let due = hook.is_some() && write::note(&file.target).exists();
-        let state = State { told: Vec::new(), written: Vec::new(), due, again: None, backoff: backoff() };
+        let due = hook.is_some() && write::has_note(&file.target);
+        let state = State {
+            told: Vec::new(),
+            written: Vec::new(),
+            due,
+            was_there: false,
+            again: None,
+            backoff: backoff(),
+        };
         Self { file, templates, hook, sources, board, state }
     }
 
@@ -108,9 +117,10 @@ impl Task {
                     // Another content, another try.
                     self.state.backoff = backoff();
                 }
-                let first = outcome == Outcome::Made;
+                let first = outcome == Outcome::Made && !self.state.was_there;
+                self.state.was_there = true;
                 self.state.due |= match &self.hook {
-                    Some(hook) => outcome == Outcome::Replaced || (first && hook.on_first_write),
+                    Some(hook) => outcome != Outcome::Unchanged && (!first || hook.on_first_write),
                     None => false,
                 };
                 if first && !self.state.due {
@@ -225,3 +235,6 @@ fn backoff() -> ExponentialBackoff {
 }
 
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,12 @@ pub enum Signal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Process {
     /// Whose number stands in this file.
-    PidFile(PathBuf),
+    PidFile {
+        /// The file.
+        path: PathBuf,
+        /// What its program must be called: a number that was left behind may be another one's by now.
+        name: Option<String>,
+    },
     /// Whose program has this name.
     Named(String),
 }
@@ -258,7 +263,8 @@ fn hook(section: &mut Object<'_>) -> Option<Hook> {
         field!(
             "process",
             "Name of the program whose process gets the signal; of several, those whose parent is none of them. In Kubernetes \
-             the pod needs `shareProcessNamespace`."
+             the pod needs `shareProcessNamespace`. Beside `pid_file`: nothing is sent if the process of that number is of \
+             another program, as where the file was left behind."
         ),
         kind::text(),
     );
@@ -305,10 +311,10 @@ fn hook(section: &mut Object<'_>) -> Option<Hook> {
     let action = match (signal, command?, http?) {
         (Some(signal), ..) => {
             let to = match (pid_file, process) {
-                (Some(file), None) => Process::PidFile(file),
+                (Some(path), name) => Process::PidFile { path, name },
                 (None, Some(name)) => Process::Named(name),
-                _ => {
-                    section.error("signal", "needs one of pid_file and process");
+                (None, None) => {
+                    section.error("signal", "needs pid_file or process");
                     return None;
                 }
             };

@@ -27,14 +27,19 @@ fn of(signal: Signal) -> rustix::process::Signal {
 fn processes(to: &Process) -> Result<Vec<Pid>, String> {
     let ours = i32::try_from(std::process::id()).unwrap_or_default();
     match to {
-        Process::PidFile(path) => {
+        Process::PidFile { path, name } => {
             let bad = |why: &str| format!("{}: {why}", path.display());
             let text = std::fs::read_to_string(path).map_err(|error| bad(&error.to_string()))?;
             // Zero and below are groups of processes, which are not meant.
             let number = text.trim().parse::<i32>().ok().filter(|number| *number > 0 && *number != ours);
-            let process =
-                number.and_then(Pid::from_raw).ok_or_else(|| bad("holds no number of a process"))?;
-            Ok(vec![process])
+            let number = number.ok_or_else(|| bad("holds no number of a process"))?;
+            if has_ended(number) {
+                return Err(bad("is of a process that has ended"));
+            }
+            if let Some(name) = name.as_ref().filter(|name| !is_named(number, name)) {
+                return Err(bad(&format!("is of a process that is no {name}")));
+            }
+            Ok(Pid::from_raw(number).into_iter().collect())
         }
         Process::Named(name) => {
             let mut found = named(name);
@@ -52,7 +57,7 @@ fn named(name: &str) -> BTreeMap<i32, i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return BTreeMap::new() };
     let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     numbers
-        .filter(|process| is_named(*process, name))
+        .filter(|process| is_named(*process, name) && !has_ended(*process))
         .filter_map(|process| Some((process, parent(process)?)))
         .collect()
 }
@@ -73,9 +78,53 @@ fn is_named(process: i32, name: &str) -> bool {
 }
 
 fn parent(process: i32) -> Option<i32> {
+    status(process, "PPid:")?.parse().ok()
+}
+
+/// Whether it is there only until somebody asks how it ended: it takes signals and does nothing.
+fn has_ended(process: i32) -> bool {
+    status(process, "State:").is_some_and(|state| state.starts_with(['Z', 'X']))
+}
+
+fn status(process: i32, what: &str) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+    status.lines().find_map(|line| line.strip_prefix(what)).map(|value| value.trim().to_owned())
 }
 
 /// With the zero at its end.
 const KERNEL_NAME: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_another_programs_or_of_one_that_has_ended_gets_no_signal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pid");
+        // It reads until its end, and then stays as it is until it is waited for.
+        let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        std::fs::write(&path, format!("{}\n", cat.id())).unwrap();
+        let to = |name: Option<&str>| {
+            processes(&Process::PidFile { path: path.clone(), name: name.map(str::to_owned) })
+        };
+        let deadline = std::time::Duration::from_secs(60);
+        let started = tokio::time::Instant::now();
+        // Until it has become the program.
+        while to(Some("cat")).is_err() {
+            assert!(started.elapsed() < deadline, "{:?}", to(Some("cat")));
+            std::thread::yield_now();
+        }
+        assert_eq!(to(None).map(|found| found.len()), Ok(1));
+        assert!(to(Some("postgres")).unwrap_err().ends_with("is of a process that is no postgres"));
+        drop(cat.stdin.take());
+        while to(None).is_ok() {
+            assert!(started.elapsed() < deadline);
+            std::thread::yield_now();
+        }
+        assert!(to(None).unwrap_err().ends_with("is of a process that has ended"));
+        assert!(cat.wait().unwrap().success());
+    }
+}

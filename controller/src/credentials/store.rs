@@ -247,7 +247,16 @@ impl Inner {
         // A filter takes the later of two, so two changes have two times. A clock that was set back by much was wrong
         // before, and filters give up what lies in the future.
         let after = self.last_change.saturating_add(1);
-        self.last_change = if after.saturating_sub(now) <= SMALL_STEP_MILLIS { after.max(now) } else { now };
+        if after.saturating_sub(now) <= SMALL_STEP_MILLIS {
+            self.last_change = after.max(now);
+        } else {
+            self.last_change = now;
+            // Or those that change from now on would count as older than those that changed before.
+            for slot in self.slots.values_mut() {
+                slot.changed_at = slot.changed_at.min(now.saturating_sub(1));
+            }
+            self.sealed.clear();
+        }
         if let Some(slot) = self.slots.get_mut(name) {
             slot.changed_at = self.last_change;
             slot.held = held;

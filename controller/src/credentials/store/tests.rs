@@ -145,3 +145,20 @@ fn nothing_that_is_shown_has_a_value_in_it() {
     let shown = format!("{store:?} {:?} {:?}", store.statuses(), store.publisher("a"));
     assert!(!shown.contains("hush") && !shown.contains("104, 117"), "{shown}");
 }
+
+#[test]
+fn p12_after_a_clock_was_set_back_by_much_each_change_is_given_all_the_same() {
+    let store = store();
+    let good = |value: &str| Held::Good(Arc::new(secret(value, None)));
+    let then = 2_000_000_000_000;
+    store.put("a", good("1"), then);
+    store.put("b", good("1"), then);
+    assert_eq!(given(&store, "a,b", &key(1), Some(7)), some(&[("a", "1"), ("b", "1")]));
+    let now = then - 3_600_000;
+    for value in ["2", "3"] {
+        store.put("a", good(value), now);
+        assert_eq!(given(&store, "a,b", &key(1), Some(7)), some(&[("a", value), ("b", "1")]));
+        let sealed = store.given(&asked("a,b", &key(1)), Some(7)).unwrap();
+        assert!(sealed.changed_at() <= now + 1, "not in the future");
+    }
+}

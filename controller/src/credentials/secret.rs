@@ -1,6 +1,7 @@
 //! One of the secrets that come from Vault.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use svidgate_snapshot::{Credential, CredentialKind};
@@ -20,14 +21,21 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let mut held = false;
+    // What was published last.
+    let mut hold = None;
     loop {
         let secret = from.borrow_and_update().clone().filter(|secret| secret.lives());
-        match secret.map(|secret| credential(&wanted, &secret)) {
-            Some(Ok(credential)) => {
+        match secret.map(|secret| (credential(&wanted, &secret), secret)) {
+            Some((Ok(credential), secret)) => {
                 publisher.publish(credential);
                 held = true;
+                let before = std::mem::replace(&mut hold, secret.hold());
+                tokio::spawn(async move {
+                    tokio::time::sleep(CHANGE_OVER).await;
+                    drop(before);
+                });
             }
-            Some(Err(why)) => publisher.failed(format!("secret {}: {why}", wanted.name)),
+            Some((Err(why), _)) => publisher.failed(format!("secret {}: {why}", wanted.name)),
             None if held => {
                 publisher.withdraw(format!("secret {}: there is none any more", wanted.name));
                 held = false;
@@ -65,6 +73,10 @@ fn credential(wanted: &WantedSecret, secret: &Arc<Secret>) -> Result<Credential,
     let not_after = secret.not_after().and_then(|end| clock::millis_of(end).checked_div(1000));
     Credential::new(kind, Zeroizing::new(bytes), not_after).map_err(|error| error.to_string())
 }
+
+/// How long filters may go on with what was replaced, whatever `vault.grace` says: those that are there have the next one
+/// within milliseconds, and one that was just refused, or whose Envoy has just lost the VM that asks, within 5 s.
+const CHANGE_OVER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! From a rotation to its reader.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -92,4 +93,30 @@ files:
     }
     assert!(controller.end().await.success());
     assert_eq!(setup.vault.count("auth/token/revoke-self"), 1, "as the settings say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h07_a_credential_of_filters_outlives_its_replacement_whatever_the_grace_is() {
+    let setup = Setup::new().await;
+    short_lives(&setup);
+    let key = setup.path("key");
+    std::fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let settings = setup.settings(
+        "  renew_at: 0.2\n  grace: 0s",
+        "secrets: {db: {database: {role: app}}}
+credential_keys: {edge: DIR/key}
+credentials: {db: {secret: {name: db, field: password}, subscribers: [{uid: 0}]}}",
+    );
+    let _controller = setup.start(&settings, &[]).await;
+    let made = |count| {
+        let setup = &setup;
+        move || async move { setup.vault.count("database/creds") >= count }
+    };
+    eventually("there is one", made(1)).await;
+    eventually("there is another one", made(2)).await;
+    let since = tokio::time::Instant::now();
+    let revoked = || async { setup.vault.count("sys/leases/revoke") >= 1 };
+    eventually("the first one is revoked", revoked).await;
+    assert!(since.elapsed() > Duration::from_secs(5), "an Envoy may have had it: {:?}", since.elapsed());
 }

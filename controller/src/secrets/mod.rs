@@ -120,12 +120,15 @@ impl Secrets {
     /// How Vault and each secret are.
     #[must_use]
     pub fn status(&self) -> Status {
-        let fixed =
-            self.current().into_iter().filter(|(_, secret)| secret.as_ref().is_some_and(|s| s.is_static()));
+        let current = self.current();
+        let names = |is: fn(&Option<Arc<Secret>>) -> bool| {
+            current.iter().filter(|(_, secret)| is(secret)).map(|(name, _)| name.clone()).collect()
+        };
         Status {
             vault: self.vault.status(),
             fail_open: self.fail_open,
-            fixed: fixed.map(|(name, _)| name).collect(),
+            fixed: names(|secret| secret.as_ref().is_some_and(|secret| secret.is_static())),
+            missing: names(Option::is_none),
             rejected: self.rejected.list(),
         }
     }

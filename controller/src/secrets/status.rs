@@ -20,6 +20,8 @@ pub struct Status {
     pub(super) fail_open: bool,
     /// Secrets whose static values are used.
     pub(super) fixed: BTreeSet<String>,
+    /// Secrets that nobody has: what Vault gave may have been rejected.
+    pub(super) missing: BTreeSet<String>,
     /// Secrets whose last content was not taken.
     pub(super) rejected: BTreeMap<String, String>,
 }
@@ -40,7 +42,7 @@ impl Status {
     #[must_use]
     pub fn health(&self) -> Health {
         let failing = |error: &Option<String>| error.is_some();
-        if !self.vault.is_healthy() || !self.fixed.is_empty() {
+        if !self.vault.is_healthy() || !self.fixed.is_empty() || !self.missing.is_empty() {
             return Health::Unhealthy;
         }
         let errors = failing(&self.vault.token.error)
@@ -71,7 +73,7 @@ impl Status {
         let secrets = self.vault.credentials.iter().map(|credential| {
             let error = self.rejected.get(&credential.name).or(credential.error.as_ref());
             let value = json!({
-                "available": credential.available,
+                "available": credential.available && !self.missing.contains(&credential.name),
                 "type": credential.kind,
                 "revision": credential.revision,
                 "expires_in_seconds": seconds(credential.remaining),

@@ -94,3 +94,25 @@ files: [{path: DIR/redis.uri, redis_uri: {secret: redis, host: r.test, tls: fals
     setup.vault.model(|model| model.put("app/redis", json!({"password": "three"})));
     eventually("the next good one is written", is("redis://:three@r.test:6379/0\n")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h08_a_secret_whose_first_version_is_not_taken_is_missing() {
+    let setup = Setup::new().await;
+    setup.vault.model(|model| model.put("app/redis", json!({"pasword": "one"})));
+    let settings = setup.settings(
+        "",
+        "secrets: {redis: {kv: {path: app/redis, fields: [password], poll: 1s}}}
+files: [{path: DIR/redis.uri, redis_uri: {secret: redis, host: r.test}}]",
+    );
+    let controller = setup.start(&settings, &[]).await;
+    let shown =
+        || async { controller.health().await.1["checks"]["vault"]["secrets"]["redis"]["error"].is_string() };
+    eventually("what is wrong shows", shown).await;
+    let (code, health) = controller.health().await;
+    assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE, "{health}");
+    assert_eq!(health["checks"]["vault"]["secrets"]["redis"]["available"], false, "{health}");
+    assert_eq!(controller.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    setup.vault.model(|model| model.put("app/redis", json!({"password": "two"})));
+    let ready = || async { controller.get("/readyz").await.status == StatusCode::OK };
+    eventually("it is ready with a good one", ready).await;
+}

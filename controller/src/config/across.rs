@@ -40,18 +40,33 @@ pub(super) fn check(
             mistakes.push((format!("files[{index}]"), text));
         }
         for (name, content) in file.target.contents() {
-            let place = if name.is_empty() {
-                format!("files[{index}]")
-            } else {
-                format!("files[{index}].contents.{name}")
-            };
-            of_content(&place, content, secrets, &mut mistakes);
+            of_content(&place(index, name), content, secrets, &mut mistakes);
         }
     }
     for (path, message) in &mistakes {
         root.error(path, message.as_str());
     }
     mistakes.is_empty().then_some(())
+}
+
+/// `None` when a template is not understood. It needs nothing but the files, so it is said whatever is wrong elsewhere.
+pub(super) fn check_templates(root: &mut Object<'_>, files: &[File]) -> Option<()> {
+    let mut good = Some(());
+    for (index, file) in files.iter().enumerate() {
+        for (name, content) in file.target.contents() {
+            if let Content::Template(text) = content
+                && let Err(error) = template::Template::compile(text)
+            {
+                root.error(&format!("{}.template", place(index, name)), error);
+                good = None;
+            }
+        }
+    }
+    good
+}
+
+fn place(index: usize, name: &str) -> String {
+    if name.is_empty() { format!("files[{index}]") } else { format!("files[{index}].contents.{name}") }
 }
 
 /// `None` when a credential is of a secret that is not there.
@@ -167,16 +182,12 @@ fn of_content(place: &str, content: &Content, secrets: &BTreeMap<String, Secret>
             }
         }
         Content::Template(text) => {
-            let at = format!("{place}.template");
-            match template::Template::compile(text) {
-                Err(error) => mistakes.push((at, error)),
-                Ok(template) => {
-                    for name in template.secrets() {
-                        if !secrets.contains_key(&name) {
-                            mistakes.push((at.clone(), format!("uses secrets.{name}: {}", unknown(&name))));
-                        }
-                    }
-                }
+            // One that is not understood was reported before.
+            let named =
+                template::Template::compile(text).map(|template| template.secrets()).unwrap_or_default();
+            for name in named.into_iter().filter(|name| !secrets.contains_key(name)) {
+                mistakes
+                    .push((format!("{place}.template"), format!("uses secrets.{name}: {}", unknown(&name))));
             }
         }
         // Read at the start: it may lie elsewhere now.

@@ -172,26 +172,36 @@ fn build(root: &mut Object<'_>) -> Option<Config> {
         files::build,
     );
     let log = root.object(field!("log", "What is written to standard error."), log);
-    if let Some(None) = workload_api {
-        let vault = vault.as_ref().and_then(Option::as_ref);
-        across::without_workload_api(root, vault, credentials.as_ref(), files.as_ref())?;
-    }
+    let templates =
+        files.as_ref().and_then(|files| across::check_templates(root, files.as_deref().unwrap_or_default()));
+    let offline = match workload_api {
+        Some(None) => {
+            let vault = vault.as_ref().and_then(Option::as_ref);
+            across::without_workload_api(root, vault, credentials.as_ref(), files.as_ref())
+        }
+        _ => Some(()),
+    };
     let (server, mut revocations) = (server?, revocations?);
     let (vault, secrets, files) = (vault?, secrets?.unwrap_or_default(), files?.unwrap_or_default());
-    across::check(root, vault.as_ref(), &secrets, &files)?;
+    // Each of these looks at everything, so that all mistakes are found at once.
+    let together = across::check(root, vault.as_ref(), &secrets, &files);
     if server.admin_socket.is_some() && revocations.state_file.is_none() {
         revocations.state_file = Some(PathBuf::from(DEFAULT_STATE_FILE));
     }
-    if server.admin_socket.as_ref() == Some(&server.socket) {
+    let sockets = (server.admin_socket.as_ref() != Some(&server.socket)).then_some(());
+    if sockets.is_none() {
         root.error(
             "server.admin_socket",
             "is the same as server.socket, to which Envoy connects; take another path",
         );
-        return None;
     }
+    let credentials = credentials.and_then(|credentials| {
+        let known = across::check_credentials(root, &credentials, &secrets);
+        let connected = who_can_connect(root, &credentials, &server);
+        known.and(connected).map(|()| credentials)
+    });
+    templates.and(offline).and(together).and(sockets)?;
     let credentials = credentials?;
-    across::check_credentials(root, &credentials, &secrets)?;
-    who_can_connect(root, &credentials, &server)?;
     Some(Config {
         workload_api: workload_api?,
         server,

@@ -376,9 +376,9 @@ files:
 "
         )),
         [
+            "files[1].template: line 1: unknown filter: filter nosuch is unknown",
             "secrets.db.fallback: has no effect unless vault.fail_open is true, which is for development only",
             "files[0].template: uses secrets.dbb: `dbb` is not among `secrets`",
-            "files[1].template: line 1: unknown filter: filter nosuch is unknown",
             "files[2].pgpass.secret: `web` is of kind pki, which does not fit",
             "files[3].x509.secret: `db` is of kind kv, which does not fit",
             "files[4].contents.x.redis_uri.secret: `none` is not among `secrets`",
@@ -394,4 +394,26 @@ files:
             "secrets.db.fallback: is required: vault.fail_open is true",
         ]
     );
+}
+
+#[test]
+fn what_is_wrong_in_one_section_hides_nothing_of_another() {
+    let mistakes = |yaml: &str| parse(&format!("{AGENT}{yaml}"), &[]).unwrap_err().mistakes;
+    let files = "files: [{path: /run/a, template: '{{ secrets.x.y|nosuch }}'}]\n";
+    let filter = "files[0].template: line 1: unknown filter: filter nosuch is unknown";
+    assert_eq!(
+        mistakes(&format!(
+            "{VAULT}{files}credential_keys: {{k: /k}}
+server: {{socket: /run/s, admin_socket: /run/s, allowed_uids: [2]}}
+credentials: {{c: {{secret: {{name: none}}, subscribers: [{{uid: 1}}]}}}}
+"
+        )),
+        [
+            filter,
+            "server.admin_socket: is the same as server.socket, to which Envoy connects; take another path",
+            "credentials.c.secret.name: `none` is not among `secrets`",
+            "credentials.c.subscribers[0].uid: is not in server.allowed_uids, so it cannot connect",
+        ]
+    );
+    assert_eq!(mistakes(&format!("vault: {{}}\n{files}")).last().map(String::as_str), Some(filter));
 }

@@ -25,4 +25,9 @@ pub fn init(log: &Log) {
     };
     // Only fails when a subscriber is already there, as in tests.
     let _ = tracing_subscriber::registry().with(layer.with_filter(targets)).try_init();
+    // What a panic says may have a value in it, such as the text that could not be cut.
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        tracing::error!(at, "a fault in the program");
+    }));
 }

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod once;
+mod part;
 
 use std::sync::Arc;
 
@@ -60,28 +61,25 @@ pub async fn until(config: Config, stop: CancellationToken) -> anyhow::Result<()
     );
     let sink = Sink::prepare(&config)?;
     let delivery = Delivery::start(&config, sink, Arc::clone(&store), Hooks::Run, None, &stop).await?;
-    let fetched = tokio::spawn(credentials::run(
-        config.clone(),
-        Arc::clone(&credentials),
-        delivery.secrets.clone(),
-        stop.clone(),
-    ));
-    let bundles = tokio::spawn(bundles(config.workload_api, Arc::clone(&store), stop.clone()));
-    let revocations = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            if let Some(revoker) = revoker {
-                revoker.run(stop).await;
-            }
+    let fetched =
+        credentials::run(config.clone(), Arc::clone(&credentials), delivery.secrets.clone(), stop.clone());
+    let fetched = part::start("the sources of credentials", fetched, &stop);
+    let bundles = bundles(config.workload_api, Arc::clone(&store), stop.clone());
+    let bundles = part::start("the source of bundles", bundles, &stop);
+    let listed = stop.clone();
+    let revocations = async move {
+        if let Some(revoker) = revoker {
+            revoker.run(listed).await;
         }
-    });
+    };
+    let revocations = part::start("the source of revocations", revocations, &stop);
     let served = serve::run(socket, admin, store, credentials, delivery.shown(), stop.clone()).await;
     stop.cancel();
     delivery.end().await;
     served.context("the server ended")?;
-    bundles.await.context("the source ended")?;
-    revocations.await.context("the source of revocations ended")?;
-    fetched.await.context("the sources of credentials ended")?;
+    for part in [bundles, revocations, fetched] {
+        part.end().await?;
+    }
     tracing::info!("svidgate ended");
     Ok(())
 }

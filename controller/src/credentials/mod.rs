@@ -55,8 +55,8 @@ pub async fn run(config: Config, store: Arc<Store>, secrets: Option<Arc<Secrets>
     }
     tasks.spawn(store::expire(store, stop));
     while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a source of credentials ended");
+        if ended.is_err() {
+            tracing::error!("a source of credentials failed");
         }
     }
 }

@@ -55,8 +55,8 @@ impl Delivery {
 
     /// Files first: no hook may run for what is revoked then.
     pub(super) async fn end(self) {
-        if let Err(error) = self.sink.await {
-            tracing::error!(%error, "the writer of files ended");
+        if self.sink.await.is_err() {
+            tracing::error!("the writer of files failed");
         }
         if let Some(secrets) = self.secrets {
             secrets.shutdown().await;

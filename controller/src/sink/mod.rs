@@ -11,6 +11,7 @@ mod task;
 pub mod template;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -101,20 +102,29 @@ impl Sink {
 
     /// Keeps the files up to date until `stop`. A hook that runs then is ended.
     pub async fn run(self, sources: Sources, hooks: Hooks, stop: CancellationToken) {
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut paths) = (JoinSet::new(), HashMap::new());
         for Prepared { file, templates } in self.files {
+            let path = file.target.path().to_owned();
             let board = Arc::clone(&self.board);
             let hook = file.hook.clone().filter(|_| hooks == Hooks::Run);
             let task = Task::new(file, templates, hook, sources.clone(), board);
             let stop = stop.clone();
-            tasks.spawn(async move {
+            let started = tasks.spawn(async move {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = task.run() => {}
                 }
             });
+            paths.insert(started.id(), path);
         }
-        tasks.join_all().await;
+        while let Some(ended) = tasks.join_next_with_id().await {
+            // One that fails takes none of the others with it. What it says of itself may have a value in it.
+            if let Err(error) = ended
+                && let Some(path) = paths.get(&error.id())
+            {
+                self.board.set(path, Phase::Failing("nothing looks after it any more: restart".to_owned()));
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod escape;
 mod ready;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::syntax::SyntaxConfig;
@@ -30,12 +31,17 @@ pub struct Template {
 }
 
 /// A file's content.
-#[derive(Debug)]
 pub struct Rendered {
     /// As it is written.
     pub bytes: Zeroizing<Vec<u8>>,
     /// The secrets in it.
     pub secrets: Vec<Arc<Secret>>,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rendered").field("secrets", &self.secrets).finish_non_exhaustive()
+    }
 }
 
 /// Why there is no content.

@@ -361,3 +361,13 @@ fn x509_parts_are_of_the_svid_or_of_a_secret_of_pki() {
     assert_eq!(part(Some("web"), "bundle"), "I\n");
     assert_eq!(part(Some("web"), "pem"), "K\nC\nI\n");
 }
+
+#[test]
+fn what_was_rendered_shows_no_value() {
+    let template = Template::compile("{{ secrets.db.password }}").unwrap();
+    let inputs = inputs("hush");
+    let rendered = template.render(&inputs).unwrap();
+    assert_eq!(rendered.bytes.as_slice(), b"hush");
+    let shown = format!("{rendered:?} {inputs:?} {template:?}");
+    assert!(!shown.contains("hush") && !shown.contains("104, 117") && !shown.contains("KEY"), "{shown}");
+}

@@ -159,7 +159,8 @@ fn tls(section: &mut Object<'_>) -> Option<TlsSettings> {
     let ca_file = section.optional(
         field!(
             "ca_file",
-            "Certificates of authorities (PEM), read anew at each login. Without it those of the system."
+            "Certificates of authorities (PEM), read anew at each login, which follows within seconds of a change. Without it \
+             those of the system."
         ),
         file_path(),
     );

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::breaker::{Breaker, BreakerState};
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, Fault, SourceError};
+use crate::login::Print;
 use crate::metrics::Metrics;
 use crate::operation::Operation;
 use crate::settings::{RetrySettings, Settings};
@@ -141,6 +142,12 @@ impl Client {
         }
         let transport = connect(&self.shared.settings, identity).await?;
         Ok(Self { transport, ..self.clone() })
+    }
+
+    /// A print of the file of authorities as it is now; none without one, and while it cannot be used.
+    pub(crate) async fn authorities(&self) -> Option<Print> {
+        let path = self.shared.settings.tls.ca_file.as_deref()?;
+        tls::authorities(path).await.ok()
     }
 
     /// State of the circuit breaker.

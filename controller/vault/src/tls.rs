@@ -6,8 +6,10 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::SourceError;
+use crate::login::Print;
 use crate::settings::TlsSettings;
 use crate::source::{Identity, read_file};
 
@@ -39,6 +41,12 @@ pub(crate) async fn config(
     builder
         .with_client_auth_cert(chain, key)
         .map_err(|e| SourceError::new(format!("the client certificate cannot be used: {e}")))
+}
+
+/// A print of what is in a file of authorities, if that can be used.
+pub(crate) async fn authorities(path: &Path) -> Result<Print, SourceError> {
+    let pem = read_file(path).await?;
+    roots_of(path, &pem).map(|_| Sha256::digest(&*pem).into())
 }
 
 fn roots_of(path: &Path, pem: &[u8]) -> Result<RootCertStore, SourceError> {

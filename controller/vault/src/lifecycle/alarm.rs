@@ -9,6 +9,8 @@ use crate::clock::{Moment, SharedClock};
 pub(crate) struct Alarm {
     clock: SharedClock,
     last: Moment,
+    /// When the wall clock is looked at next, however often somebody waits meanwhile.
+    look: Instant,
     check: Duration,
     jump: Duration,
 }
@@ -22,17 +24,17 @@ pub(crate) enum Woke {
 impl Alarm {
     pub(crate) fn new(clock: SharedClock, check: Duration, jump: Duration) -> Self {
         let last = Moment::now(&*clock);
-        Self { clock, last, check, jump }
+        Self { clock, last, look: Instant::now() + check, check, jump }
     }
 
     /// Until `deadline`; for ever without one. May be dropped and called again.
     pub(crate) async fn until(&mut self, deadline: Option<Instant>) -> Woke {
         loop {
-            let look = Instant::now() + self.check;
-            sleep_until(deadline.map_or(look, |deadline| deadline.min(look))).await;
+            sleep_until(deadline.map_or(self.look, |deadline| deadline.min(self.look))).await;
             let now = Moment::now(&*self.clock);
             let jumped = now.jump(self.last) > self.jump;
             self.last = now;
+            self.look = Instant::now() + self.check;
             if jumped {
                 return Woke::ClockJumped;
             }

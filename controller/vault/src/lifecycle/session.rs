@@ -37,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) gone: CancellationToken,
     renewable: bool,
     print: Print,
+    /// Whom its connections trust.
+    authorities: Option<Print>,
 }
 
 pub(crate) struct TokenKeeper {
@@ -134,9 +136,9 @@ impl TokenKeeper {
             // another one each time.
             return Err(self.timing.check);
         }
-        if self.login.brings_its_token()
-            && old.is_some_and(|old| old.print == prepared.print && !old.life.ended())
-        {
+        let authorities = self.client.authorities().await;
+        let is_same = |old: &Arc<Session>| old.print == prepared.print && old.authorities == authorities;
+        if self.login.brings_its_token() && old.is_some_and(|old| is_same(old) && !old.life.ended()) {
             // The same token again would be no new login.
             return Err(self.timing.check);
         }
@@ -146,7 +148,7 @@ impl TokenKeeper {
             result = prepared.send(&self.client) => result,
         };
         match result {
-            Ok(logged_in) => Ok(self.session(logged_in, begun, prepared.print)),
+            Ok(logged_in) => Ok(self.session(logged_in, begun, prepared.print, authorities)),
             Err(error) => {
                 self.board.failed(&error);
                 if error.status() == Some(400) {
@@ -164,7 +166,13 @@ impl TokenKeeper {
         timeout(SOURCE_TIMEOUT, self.login.prepare()).await.unwrap_or(Err(late))
     }
 
-    fn session(&self, logged_in: LoggedIn, begun: Moment, print: Print) -> Arc<Session> {
+    fn session(
+        &self,
+        logged_in: LoggedIn,
+        begun: Moment,
+        print: Print,
+        authorities: Option<Print>,
+    ) -> Arc<Session> {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let life = logged_in.lasts.map_or(Life::endless(begun), |lasts| Life::new(begun, lasts));
         let life = LiveLife::new(life, self.client.clock().clone());
@@ -179,6 +187,7 @@ impl TokenKeeper {
             gone: CancellationToken::new(),
             renewable: logged_in.renewable,
             print,
+            authorities,
         })
     }
 
@@ -196,9 +205,13 @@ impl TokenKeeper {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return Over::Stopped,
-                // Not only when the token is due: connections of all calls bear the certificate.
-                _ = look.tick(), if self.login.binds_its_connection() => {
-                    if self.is_bound_to_what_was(session).await {
+                // Not only when the token is due: connections of all calls bear the certificate, and trust these
+                // authorities. With others than Vault's no call would work until the token has ended.
+                _ = look.tick() => {
+                    let bound = self.login.binds_its_connection();
+                    if self.trusts_others(session).await
+                        || bound && self.is_bound_to_what_was(session).await
+                    {
                         return Over::Exhausted;
                     }
                 }
@@ -265,6 +278,12 @@ impl TokenKeeper {
             () = self.stop.cancelled() => false,
             prepared = self.prepare() => prepared.is_ok_and(|now| now.print != session.print),
         }
+    }
+
+    /// Whether its connections trust others than those that are to be trusted now.
+    async fn trusts_others(&self, session: &Session) -> bool {
+        let now = self.client.authorities().await;
+        now.is_some() && now != session.authorities
     }
 
     /// Whether the renewal extended the life. The answer counts, not what was asked for.

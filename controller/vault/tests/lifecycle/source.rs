@@ -7,7 +7,7 @@ use svidgate_vault::{FromFn, Login, Method, Vault};
 
 use crate::fake::world::{World, approle, database, next, text};
 use crate::fake::{self, pass};
-use crate::{s, timing};
+use crate::{s, started, timing};
 
 #[tokio::test(start_paused = true)]
 async fn a_token_of_somebody_else_is_renewed_not_revoked_and_followed_when_it_changes() {
@@ -61,4 +61,27 @@ async fn h09_a_source_that_fails_or_hangs_is_asked_again_later() {
     pass(s(1)).await;
     assert_eq!(vault.status().token.error.as_deref(), Some("login: the agent is not there"));
     tokio::time::timeout(s(60), next(&mut channel)).await.expect("the third time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn h09_other_authorities_are_followed_with_a_new_login_and_broken_ones_are_not() {
+    let authority = || {
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&rcgen::KeyPair::generate().expect("a key")).expect("a certificate").pem()
+    };
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), authority()).expect("written");
+    let world = World::with(|settings| settings.tls.ca_file = Some(file.path().to_owned()));
+    let (_vault, mut channel) = started(&world, timing()).await;
+    for text in ["", "half of a"] {
+        std::fs::write(file.path(), text).expect("written");
+        pass(s(20)).await;
+    }
+    assert_eq!(world.fake.count("auth/approle/login"), 1);
+    std::fs::write(file.path(), authority()).expect("written");
+    tokio::time::timeout(s(10), next(&mut channel)).await.expect("soon after the change");
+    assert_eq!(world.fake.count("auth/approle/login"), 2);
+    pass(s(40)).await;
+    assert_eq!(world.fake.count("auth/token/revoke-self"), 1, "the old one goes as always");
 }

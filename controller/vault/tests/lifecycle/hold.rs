@@ -1,7 +1,7 @@
 //! What was replaced and is still in use.
 
 use crate::fake::pass;
-use crate::fake::world::{World, database, next, text};
+use crate::fake::world::{World, next, text};
 use crate::{s, started, timing};
 
 #[tokio::test(start_paused = true)]

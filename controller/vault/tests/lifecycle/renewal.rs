@@ -1,7 +1,5 @@
 //! Tokens and leases that are renewed, and replaced when renewals no longer extend them.
 
-use svidgate_vault::Vault;
-
 use crate::fake::world::{World, database, next, sees, text};
 use crate::fake::{How, pass};
 use crate::{lines, s, started, timing};

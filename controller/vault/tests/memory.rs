@@ -1,8 +1,7 @@
 //! What the life cycle holds in memory stays flat while leases and their users come and go, on a paused clock.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "test code")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
-#[allow(dead_code, reason = "shared with other tests")]
 mod fake;
 
 use std::time::Duration;

@@ -4,8 +4,8 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
-/// Runs a program to its end; when this is dropped it is killed, and what it has started. Its environment is not ours: that may hold secrets. What it
-/// prints is thrown away: it may have read the file.
+/// Runs a program to its end; when this is dropped it is killed, and what it has started. Its environment is not ours:
+/// that may hold secrets. What it prints is thrown away: it may have read the file.
 pub(super) async fn run(words: &[String], file: &Path) -> Result<(), String> {
     let Some((program, arguments)) = words.split_first() else {
         return Err("there is no program".to_owned());

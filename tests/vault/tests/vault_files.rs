@@ -64,7 +64,7 @@ async fn h12_h13_credentials_in_a_file_rotate_under_logins_and_none_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings() {
+async fn the_hives_services_get_their_files_with_their_own_policies_and_settings() {
     let setup = Setup::with_database();
     let sql = "CREATE DATABASE temporal";
     setup.postgres().ask("postgres", SUPERUSER_PASSWORD, sql).expect("the superuser may");
@@ -89,18 +89,30 @@ async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings(
     setup.bao.write("secret/data/orchestrator/kafka", &kafka);
     setup.bao.write("secret/data/orchestrator/redis", &json!({"data": {"password": password, "ttl": 3600}}));
 
+    let worker = json!({"data": {"username": "worker", "password": password}});
+    setup.bao.write("secret/data/worker/kafka", &worker);
+    let deploy = json!({"data": {"registry_user": "deployer", "registry_password": "it's"}});
+    setup.bao.write("secret/data/worker/tasks/deploy", &deploy);
+    setup.bao.write("secret/data/service-registry/redis", &json!({"data": {"password": "of-registry"}}));
+    let etcd = json!({"data": {"username": "registry", "password": "of-etcd"}});
+    setup.bao.write("secret/data/service-registry/etcd", &etcd);
+
     // As shipped, but for where things are, the login (no Kubernetes here), and MongoDB, which cannot be had.
     let folder = setup.folder().path().to_owned();
-    let mut shipped = setup.hive("orchestrator-dynamic");
-    let own = setup.controller_settings("orchestrator-dynamic");
-    for part in ["workload_api", "server", "vault", "log"] {
-        shipped[part] = own[part].clone();
-    }
-    shipped["secrets"].as_object_mut().expect("secrets").remove("mongodb").expect("it is in the example");
-    shipped["files"].as_array_mut().expect("files").retain(|file| file.get("mongodb_uri").is_none());
-    let output = setup.controller(&shipped, &["--once"]).output().expect("svidgate");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-
+    let write_once = |service: &str| {
+        let mut shipped = setup.hive(service);
+        let own = setup.controller_settings(service);
+        for part in ["workload_api", "server", "vault", "log"] {
+            shipped[part] = own[part].clone();
+        }
+        if service == "orchestrator-dynamic" {
+            shipped["secrets"].as_object_mut().expect("secrets").remove("mongodb").expect("it is there");
+            shipped["files"].as_array_mut().expect("files").retain(|file| file.get("mongodb_uri").is_none());
+        }
+        let output = setup.controller(&shipped, &["--once"]).output().expect("svidgate");
+        assert!(output.status.success(), "{service}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    write_once("orchestrator-dynamic");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("it was written");
     let uri = read("temporal.uri");
     let (user, rest) =
@@ -115,4 +127,18 @@ async fn the_hives_orchestrator_gets_its_files_with_its_own_policy_and_settings(
     );
     assert!(read("kafka.properties").contains("username=\"orchestrator\""));
     assert_eq!(setup.bao.leases("database/creds/temporal-orchestrator").len(), 1, "it is used now");
+
+    std::fs::create_dir(folder.join("tasks")).expect("its own folder");
+    write_once("worker-agents");
+    assert!(read("kafka.properties").contains("username=\"worker\""));
+    let script = format!(
+        ". {}; printf '%s %s' \"$REGISTRY_USER\" \"$REGISTRY_PASSWORD\"",
+        folder.join("tasks/deploy.env").display()
+    );
+    let shell = Command::new("/bin/sh").arg("-c").arg(script).output().expect("a shell");
+    assert_eq!(String::from_utf8_lossy(&shell.stdout), "deployer it's");
+
+    write_once("service-registry");
+    assert!(read("redis.uri").starts_with("rediss://:of-registry@redis.neural-hive-registry.svc"));
+    assert!(read("etcd.yaml").contains("of-etcd"), "{}", read("etcd.yaml"));
 }

@@ -54,7 +54,7 @@ pub use http::{Address, Connection, Request, Response};
 pub use kubernetes::Kubernetes;
 pub use load::{Load, Report};
 pub use openbao::OpenBao;
-pub use poll::{Stopwatch, now, poll, settled, within};
+pub use poll::{Stopwatch, now, poll, settled, unix_seconds, within};
 pub use postgres::{Postgres, SUPERUSER_PASSWORD};
 pub use process::Process;
 pub use programs::{Programs, free_port};

@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "the one place of the harness that reads the clock and pauses")]
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Asks until `condition` gives a value, and returns it.
 ///
@@ -44,6 +44,11 @@ pub fn within<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>) -
 /// The time of day, for what carries dates: certificates and tokens.
 pub fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// The same in seconds since 1970, as tokens have it.
+pub fn unix_seconds() -> u64 {
+    now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs()
 }
 
 /// A moment, and the time since.

@@ -76,10 +76,27 @@ impl Shown {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             if path.is_file() && !but.contains(&name.as_str()) {
-                let content = fs::read(&path).expect("a file");
-                self.add(name, String::from_utf8_lossy(&content));
+                self.add_file(&path);
             }
         }
+    }
+
+    /// The logs of a folder where other files hold secrets; there must be one.
+    pub fn add_logs(&mut self, folder: &Path) {
+        let before = self.places.len();
+        for entry in fs::read_dir(folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                self.add_file(&path);
+            }
+        }
+        assert!(self.places.len() > before, "no log in {}", folder.display());
+    }
+
+    fn add_file(&mut self, path: &Path) {
+        let content = fs::read(path).expect("a file");
+        let name = path.file_name().expect("a name").to_string_lossy();
+        self.add(name, String::from_utf8_lossy(&content));
     }
 
     /// Names of the places, to see that what was meant to be looked at was there.

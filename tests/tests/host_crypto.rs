@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,7 +20,8 @@ use svidgate_forge::{ATTACK_CLASSES, Attack, Key, NOW, RsaKey, SUBJECT, TRUST_DO
 use svidgate_jwt_svid::TrustDomain;
 use svidgate_snapshot::{Limits, Observed, Snapshot, TrustBundle};
 use svidgate_tests::{
-    Bootstrap, Connection, Envoy, FakeController, Folder, Programs, Request, Upstream, now, poll, settled,
+    Bootstrap, Connection, Envoy, FakeController, Folder, Programs, Request, Upstream, poll, settled,
+    unix_seconds,
 };
 
 /// An Envoy that trusts whom a test says.
@@ -245,7 +246,7 @@ fn is_bearer_token(token: &[u8]) -> bool {
 /// The module as it is shipped, with its defaults: Envoy checks each token once, RSA-PSS and `crypto: wasm` are RustCrypto's.
 #[test]
 fn each_algorithm_is_admitted_and_each_token_checked_once_by_the_backend_of_the_settings() {
-    let epoch = now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
+    let epoch = unix_seconds();
     let keys = [Key::p256("a"), Key::p384("b"), Key::p521("c"), Key::rsa(RsaKey::Bits2048, "d")];
     let trust = [(TRUST_DOMAIN, jwks(keys.iter().map(Key::jwk)))];
     for (setting, by_host) in [(None, 6), (Some("host"), 6), (Some("wasm"), 0)] {

@@ -14,7 +14,7 @@ use std::process::Command;
 
 use serde_json::json;
 use site::{API_KEY, BILLING, LEGACY, Site, ask};
-use svidgate_tests::{Programs, Request};
+use svidgate_tests::{Programs, Request, unix_seconds};
 
 #[test]
 fn the_recipe_gives_each_upstream_its_own_credential_and_check_finds_nothing() {
@@ -53,14 +53,14 @@ fn without_its_credential_and_past_its_end_no_request_leaves() {
     let mut site = Site::start(|bootstrap| bootstrap);
     site.await_set(LEGACY);
     // Far from any rotation: the end is in the file itself.
-    let end = site::unix_seconds() + 4;
+    let end = unix_seconds() + 4;
     site.write_key("short-lived", Some(end));
     site.await_value(LEGACY, API_KEY, "short-lived");
     site.controller.take().expect("a controller").kill();
     let reached = site.legacy.requests();
     let (status, reason) = site.await_refusal(LEGACY);
     assert_eq!((status, reason.as_str()), (503, "credential_expired"));
-    assert!(site::unix_seconds() >= end);
+    assert!(unix_seconds() >= end);
     let before = site.legacy.requests();
     assert!(before >= reached);
     let grpc =

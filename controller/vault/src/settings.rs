@@ -28,7 +28,8 @@ pub struct Settings {
 /// Whom to trust, and under which name.
 #[derive(Clone, Debug, Default)]
 pub struct TlsSettings {
-    /// Certificates of authorities (PEM), read anew at each login, which follows within seconds of a change. Without it those of the system.
+    /// Certificates of authorities (PEM), read anew at each login, which follows within seconds of a change. Without it
+    /// those of the system.
     pub ca_file: Option<PathBuf>,
     /// Name that Vault's certificate must bear and that is sent as SNI, where it is not the host of the address.
     pub server_name: Option<String>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::fake_controller::FakeController;
 use crate::folder::Folder;
 use crate::hive::Hive;
 use crate::http::{Address, Connection, Request};
-use crate::poll::{now, poll};
+use crate::poll::{poll, unix_seconds};
 use crate::programs::Programs;
 use crate::recorder::Recorder;
 use crate::upstream::Upstream;
@@ -122,11 +122,6 @@ impl Gateway {
             (answer.status == 200).then_some(())
         });
     }
-}
-
-/// Seconds since 1970.
-pub fn unix_seconds() -> u64 {
-    now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs()
 }
 
 fn cluster(name: &str, address: Value) -> Value {

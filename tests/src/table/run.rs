@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::hive::Hive;
-use crate::poll::within;
+use crate::poll::{unix_seconds, within};
 use crate::recorder::Seen;
 
 use super::call::{Protocol, Wire};
 use super::client::{self, Reply, Target};
 use super::config::Config;
 use super::expect::{Answer, Expect, grpc_status};
-use super::gateway::{Gateway, unix_seconds};
+use super::gateway::Gateway;
 use super::row::Row;
 
 /// What came of a row.

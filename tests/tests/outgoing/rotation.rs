@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use svidgate_tests::{Connection, Load, Shown, poll};
+use svidgate_tests::{Connection, Load, Shown, poll, unix_seconds};
 
-use crate::site::{
-    API_KEY, BILLING, KEY, LEGACY, PATIENCE, Site, ask, claims, unix_seconds, values, with_hooks,
-};
+use crate::site::{API_KEY, BILLING, KEY, LEGACY, PATIENCE, Site, ask, claims, values, with_hooks};
 
 /// What an upstream that checks the header takes: the key in force and the one before, as services do that rotate; of
 /// tokens those that have not ended.

@@ -1,14 +1,13 @@
 //! A workload's way out: the recipe, a controller with credentials, and two upstreams.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use svidgate_tests::{
-    Bootstrap, Controller, Dev, Envoy, Folder, Programs, Request, Response, TrustSource as _, Upstream, now,
-    poll,
+    Bootstrap, Controller, Dev, Envoy, Folder, Programs, Request, Response, TrustSource as _, Upstream, poll,
 };
 
 pub(crate) const BILLING: &str = "billing.example.org";
@@ -124,10 +123,6 @@ pub(crate) fn values(answer: &Response, name: &str) -> Vec<String> {
 pub(crate) fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).expect("claims");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
-}
-
-pub(crate) fn unix_seconds() -> u64 {
-    now().duration_since(UNIX_EPOCH).expect("a time").as_secs()
 }
 
 /// Replaced whole, as those do who renew secrets.

@@ -11,9 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use svidgate_tests::Stopwatch;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -21,6 +19,7 @@ use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls};
 
 use crate::application::config;
+use crate::serve;
 use crate::setup::Setup;
 
 /// The upstream while it listens. It answers 200 with a name of what was taken that is no secret, or 401.
@@ -105,12 +104,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let shared = shared.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| answer(shared.clone(), request));
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        serve::connection(stream, move |request| answer(shared.clone(), request));
     }
 }
 

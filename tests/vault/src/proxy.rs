@@ -11,12 +11,13 @@ use std::{fmt, io};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::header::HeaderValue;
-use hyper::service::service_fn;
 use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
+
+use crate::serve;
 
 /// What it does with requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,12 +125,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             continue;
         }
         let shared = shared.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request| answer(shared.clone(), request));
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        serve::connection(stream, move |request| answer(shared.clone(), request));
     }
 }
 

@@ -10,9 +10,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use svidgate_tests::{Process, free_port};
+use svidgate_tests::{Process, Shown, free_port};
 use svidgate_vault_tests::kafka::{Broker, Operator, Producer, Status};
-use svidgate_vault_tests::{ArgumentWatch, Setup, logs_with, until};
+use svidgate_vault_tests::{Setup, until};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Two users take turns. The next one is there before KV tells of it, and the former one goes when the hook has
@@ -72,7 +72,7 @@ struct Scene {
     controller: Process,
     operator: Operator,
     _broker: Broker,
-    arguments: ArgumentWatch,
+    shown: Shown,
     properties: PathBuf,
     setup: Setup,
     _turn: MutexGuard<'static, ()>,
@@ -81,7 +81,7 @@ struct Scene {
 impl Scene {
     async fn start() -> Self {
         let turn = TURN.lock().await;
-        let arguments = ArgumentWatch::start(ANY_PASSWORD);
+        let shown = Shown::start();
         let setup = Setup::start();
         let folder = setup.folder();
         let broker = Broker::start(folder);
@@ -98,7 +98,7 @@ impl Scene {
         let properties = folder.join("kafka.properties");
         until("the first file", 60, || properties.exists()).await;
         let producer = Producer::start(folder, &properties, TOPIC, hook);
-        Self { producer, controller, operator, _broker: broker, arguments, properties, setup, _turn: turn }
+        Self { producer, controller, operator, _broker: broker, shown, properties, setup, _turn: turn }
     }
 
     /// Writes user and password to KV, as one version.
@@ -145,8 +145,8 @@ impl Scene {
         assert_eq!(arrived.len() as u64, status.sent, "none that was not sent");
 
         assert!(self.controller.stop().success());
-        assert_eq!(self.arguments.found(), BTreeSet::new());
-        assert_eq!(logs_with(self.setup.folder().path(), ANY_PASSWORD), Vec::<PathBuf>::new());
+        self.shown.add_logs(self.setup.folder().path());
+        self.shown.assert_without(&BTreeSet::from([ANY_PASSWORD.to_owned()]), &[]);
         (status, messages.values().filter(|times| **times > 1).count() as u64)
     }
 }

@@ -9,17 +9,24 @@ use crate::secret::Secrets;
 /// A life that renewals make longer.
 #[derive(Debug)]
 pub(crate) struct LiveLife {
-    life: Mutex<Life>,
+    known: Mutex<Known>,
     clock: SharedClock,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    life: Life,
+    /// Whether it was cut because the answer to the last renewal was lost.
+    in_doubt: bool,
 }
 
 impl LiveLife {
     pub(crate) fn new(life: Life, clock: SharedClock) -> Arc<Self> {
-        Arc::new(Self { life: Mutex::new(life), clock })
+        Arc::new(Self { known: Mutex::new(Known { life, in_doubt: false }), clock })
     }
 
     pub(crate) fn set(&self, life: Life) {
-        *self.lock() = life;
+        *self.lock() = Known { life, in_doubt: false };
     }
 
     /// After a renewal. It is counted from before the request, so a slow answer makes it look shorter than it is: where
@@ -27,46 +34,52 @@ impl LiveLife {
     pub(crate) fn renewed(&self, life: Life) {
         let now = Moment::now(&*self.clock);
         let mut held = self.lock();
+        held.in_doubt = false;
         if let (Some(known), Some(told), Some(lasts)) =
-            (held.remaining(now), life.remaining(now), life.lasts())
+            (held.life.remaining(now), life.remaining(now), life.lasts())
             && told < known
             && known <= lasts
         {
             return;
         }
-        *held = life;
+        held.life = life;
     }
 
     /// After a renewal whose answer was lost. It may have cut the life: near the maximum Vault grants whole seconds, up to
-    /// one less than were left.
-    pub(crate) fn may_be_cut(&self) {
+    /// one less than were left. However many are lost, each is counted from the same maximum, so only the first one
+    /// counts; whether this is it.
+    pub(crate) fn may_be_cut(&self) -> bool {
         let now = Moment::now(&*self.clock);
         let mut held = self.lock();
-        if let Some(left) = held.remaining(now) {
-            *held = Life::new(now, left.saturating_sub(ROUNDING));
+        if std::mem::replace(&mut held.in_doubt, true) {
+            return false;
         }
+        if let Some(left) = held.life.remaining(now) {
+            held.life = Life::new(now, left.saturating_sub(ROUNDING));
+        }
+        true
     }
 
     pub(crate) fn remaining(&self) -> Option<Duration> {
-        let life = *self.lock();
+        let life = self.lock().life;
         life.remaining(Moment::now(&*self.clock))
     }
 
     pub(crate) fn end(&self) -> Option<SystemTime> {
-        let life = *self.lock();
+        let life = self.lock().life;
         life.end(Moment::now(&*self.clock))
     }
 
     pub(crate) fn lasts(&self) -> Option<Duration> {
-        self.lock().lasts()
+        self.lock().life.lasts()
     }
 
     pub(crate) fn ended(&self) -> bool {
         self.remaining().is_some_and(|left| left.is_zero())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -49,8 +49,6 @@ struct Held {
     /// Of the token that it hangs on, with a lease.
     renewals: watch::Receiver<u64>,
     lease: Option<Lease>,
-    /// Whether the last answer to a renewal was lost.
-    in_doubt: bool,
     /// The lifetime when it was new.
     announced: Duration,
 }
@@ -240,14 +238,10 @@ impl Keeper {
         let begun = Moment::now(&*self.clock);
         let left = held.credential.ends.own.remaining().unwrap_or_default();
         let renewed = session.client.renew_lease(&lease.id, held.announced).await;
-        // However many are lost: each is counted from the same maximum.
-        if renewed.as_ref().is_err_and(Error::may_have_happened) && !held.in_doubt {
-            held.in_doubt = true;
-            held.credential.ends.own.may_be_cut();
+        if renewed.as_ref().is_err_and(Error::may_have_happened) && held.credential.ends.own.may_be_cut() {
             self.extensions.send_modify(|count| *count = count.wrapping_add(1));
         }
         let renewed = renewed?;
-        held.in_doubt = false;
         held.credential.ends.own.renewed(Life::new(begun, renewed.lasts));
         self.extensions.send_modify(|count| *count = count.wrapping_add(1));
         // Of what remains: a slow answer took its part.
@@ -315,14 +309,7 @@ impl Keeper {
         self.children.hangs_on(&self.name, found.lease.as_ref().map(|_| session.generation));
         tracing::info!(credential = self.name, revision = state.revision, "a credential is in force");
         let renewals = session.renewals.subscribe();
-        let held = Held {
-            credential,
-            session: session.clone(),
-            renewals,
-            lease: found.lease,
-            in_doubt: false,
-            announced,
-        };
+        let held = Held { credential, session: session.clone(), renewals, lease: found.lease, announced };
         if let Some(Held { credential, session: old, lease: Some(lease), announced, .. }) =
             state.held.replace(held)
         {

@@ -104,7 +104,7 @@ async fn stay_alive(
     announced: Duration,
     timing: Timing,
 ) {
-    let (mut renewable, mut in_doubt) = (lease.renewable, false);
+    let mut renewable = lease.renewable;
     while let Some(left) = credential.ends.remaining().filter(|left| !left.is_zero()) {
         if !renewable {
             sleep(left).await;
@@ -116,12 +116,10 @@ async fn stay_alive(
         match session.client.renew_lease(&lease.id, announced).await {
             Ok(renewed) => {
                 credential.ends.own.renewed(Life::new(begun, renewed.lasts));
-                in_doubt = false;
                 renewable = renewed.renewable && Timing::extended(announced, left, renewed.lasts);
             }
             Err(error) => {
-                if error.may_have_happened() && !in_doubt {
-                    in_doubt = true;
+                if error.may_have_happened() {
                     credential.ends.own.may_be_cut();
                 }
                 renewable = error.is_transient();

@@ -2,7 +2,7 @@
 
 use crate::fake::pass;
 use crate::fake::world::{World, next, text};
-use crate::{s, started, timing};
+use crate::{only_tokens_end, s, started, timing};
 
 #[tokio::test(start_paused = true)]
 async fn h13_what_somebody_holds_is_revoked_only_after_the_hold_and_the_grace() {
@@ -46,11 +46,7 @@ async fn h13_what_somebody_holds_is_renewed_as_far_as_that_goes() {
 #[tokio::test(start_paused = true)]
 async fn h13_a_token_that_was_replaced_lives_on_while_somebody_holds_what_hangs_on_it() {
     let world = World::new();
-    world.fake.model(|model| {
-        model.token_max = s(4000);
-        model.lease_ttl = s(100_000);
-        model.lease_max = s(100_000);
-    });
+    only_tokens_end(&world);
     let (_vault, mut channel) = started(&world, timing()).await;
     let hold = channel.borrow_and_update().clone().expect("the first").hold();
     next(&mut channel).await;

@@ -38,6 +38,14 @@ fn lines(seen: &[Seen]) -> Vec<String> {
     seen.iter().map(Seen::line).collect()
 }
 
+/// Tokens that end for good after 4,000 s, and leases that do not end by themselves.
+fn only_tokens_end(world: &World) {
+    world.fake.model(|model| {
+        model.token_max = s(4000);
+        (model.lease_ttl, model.lease_max) = (s(100_000), s(100_000));
+    });
+}
+
 async fn started(world: &World, timing: Timing) -> (Vault, Channel) {
     let vault = world.start(timing);
     let mut channel = vault.keep("db", database()).expect("a free name");

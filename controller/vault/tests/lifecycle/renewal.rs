@@ -2,7 +2,7 @@
 
 use crate::fake::world::{World, database, next, sees, text};
 use crate::fake::{How, pass};
-use crate::{lines, s, started, timing};
+use crate::{lines, only_tokens_end, s, started, timing};
 
 #[tokio::test(start_paused = true)]
 async fn b10_h07_a_lease_is_renewed_at_80_percent_not_before_and_nothing_is_published() {
@@ -58,11 +58,7 @@ async fn h07_a_lease_at_its_maximum_is_replaced_and_the_old_one_revoked_after_th
 #[tokio::test(start_paused = true)]
 async fn h07_a_token_at_its_maximum_new_login_children_publish_grace_revoke_in_this_order() {
     let world = World::new();
-    world.fake.model(|model| {
-        model.token_max = s(4000);
-        model.lease_ttl = s(100_000);
-        model.lease_max = s(100_000);
-    });
+    only_tokens_end(&world);
     let (vault, mut channel) = started(&world, timing()).await;
     world.fake.forget();
     // 2880 s: renewed, cut to 4000 s. 3776 s: no longer extended.
@@ -94,11 +90,7 @@ async fn h07_a_token_at_its_maximum_new_login_children_publish_grace_revoke_in_t
 #[tokio::test(start_paused = true)]
 async fn h07_the_old_token_is_not_revoked_while_a_child_hangs_on_it() {
     let world = World::new();
-    world.fake.model(|model| {
-        model.token_max = s(4000);
-        model.lease_ttl = s(100_000);
-        model.lease_max = s(100_000);
-    });
+    only_tokens_end(&world);
     let (vault, mut channel) = started(&world, timing()).await;
     pass(s(3700)).await;
     // The next credentials cannot be had for a while.

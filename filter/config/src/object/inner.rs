@@ -25,17 +25,10 @@ impl<'a> Object<'a> {
             (Presence::Optional, map)
         });
         let Some(members) = self.members(field.name)? else { return Some(None) };
-        let parsed: Vec<_> = members
-            .iter()
-            .map(|(name, value)| {
-                let path = join(field.name, &printable(name));
-                let name = key.parse(&Value::from(name.as_str()));
-                let name = name.map_err(|message| self.error(&path, message)).ok();
-                let value = kind.parse(value).map_err(|message| self.error(&path, message)).ok();
-                Some((name?, value?))
-            })
-            .collect();
-        parsed.into_iter().collect::<Option<_>>().map(Some)
+        let value = |object: &mut Self, path: &str, value: &_| {
+            kind.parse(value).map_err(|message| object.error(path, message)).ok()
+        };
+        self.read_members(field.name, members, &key, value).map(Some)
     }
 
     /// An object inside this one, read by `build`. An absent one is read as an empty object, so that its
@@ -92,17 +85,29 @@ impl<'a> Object<'a> {
             }
             Some(members) => members,
         };
+        let value = |object: &mut Self, path: &str, value: &_| object.child(path, value, &build);
+        self.read_members(field.name, members, &key, value).map(Some)
+    }
+
+    /// All of them are looked at, so that every mistake is reported.
+    fn read_members<K: Ord, T>(
+        &mut self,
+        field: &str,
+        members: &Map<String, Value>,
+        key: &impl Kind<K>,
+        read: impl Fn(&mut Self, &str, &Value) -> Option<T>,
+    ) -> Option<BTreeMap<K, T>> {
         let read: Vec<_> = members
             .iter()
             .map(|(name, value)| {
-                let path = join(field.name, &printable(name));
+                let path = join(field, &printable(name));
                 let name = key.parse(&Value::from(name.as_str()));
                 let name = name.map_err(|message| self.error(&path, message)).ok();
-                let value = self.child(&path, value, &build);
+                let value = read(self, &path, value);
                 Some((name?, value?))
             })
             .collect();
-        read.into_iter().collect::<Option<_>>().map(Some)
+        read.into_iter().collect()
     }
 
     /// An object inside this one that must be written, even when it is empty; `otherwise` says what an empty one means.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::traffic::{CACHE_ENTRIES, CALLERS, Traffic};
+use crate::message::signature_message;
+use crate::traffic::{Algorithm, CACHE_ENTRIES, CALLERS, Traffic};
 
 /// What stands before the router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +14,10 @@ pub enum Filter {
     None,
     /// A Wasm filter that adds one header.
     Header,
+    /// A Wasm filter that makes the calls of the host that svidgate makes for a warm request, and nothing else, with the guard.
+    Calls,
+    /// The same, which lets the host check a signature too: a cold request.
+    CallsAndSignature(Algorithm),
     /// Envoy's `jwt_authn` as configured by default.
     JwtAuthn,
     /// The same with its token cache.
@@ -38,7 +43,7 @@ pub enum Filter {
 pub struct Parts<'a> {
     /// The JWKS that is trusted.
     pub keys: &'a str,
-    /// The module of [`Filter::Header`].
+    /// The module of the filters that decide nothing.
     pub baseline: &'a Path,
     /// The plugin and its guard, as they are shipped.
     pub shipped: Vec<Value>,
@@ -52,6 +57,10 @@ impl Filter {
         match self {
             Self::None => "no filter".into(),
             Self::Header => "Wasm, adds one header".into(),
+            Self::Calls => "Wasm, svidgate's calls only".into(),
+            Self::CallsAndSignature(algorithm) => {
+                format!("Wasm, svidgate's calls, {} checked", algorithm.name())
+            }
             Self::JwtAuthn => "jwt_authn, default".into(),
             Self::JwtAuthnCached => "jwt_authn, token cache".into(),
             Self::JwtAuthnRbac => "jwt_authn + RBAC".into(),
@@ -72,9 +81,14 @@ impl Filter {
         self.name().replace(", ", "-").chars().map(plain).collect()
     }
 
+    /// Whether it is the module that decides nothing.
+    pub fn is_baseline(self) -> bool {
+        matches!(self, Self::Header | Self::Calls | Self::CallsAndSignature(_))
+    }
+
     /// Whether it looks at tokens.
     pub fn verifies(self) -> bool {
-        !matches!(self, Self::None | Self::Header)
+        self != Self::None && !self.is_baseline()
     }
 
     /// Whether it tells callers apart.
@@ -85,7 +99,8 @@ impl Filter {
     /// Whether the service learns from it who calls.
     pub fn tells_caller(self) -> bool {
         match self {
-            Self::None | Self::Header | Self::JwtAuthn | Self::JwtAuthnCached => false,
+            Self::None | Self::Header | Self::Calls | Self::CallsAndSignature(_) => false,
+            Self::JwtAuthn | Self::JwtAuthnCached => false,
             Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) | Self::ExtAuthz => true,
             Self::Svidgate(_) | Self::SvidgateUnguarded => true,
             Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
@@ -95,7 +110,8 @@ impl Filter {
     /// Whether it keeps verified tokens.
     pub fn caches(self) -> bool {
         match self {
-            Self::None | Self::Header | Self::JwtAuthn | Self::JwtAuthnRbac | Self::ExtAuthz => false,
+            Self::None | Self::Header | Self::Calls | Self::CallsAndSignature(_) => false,
+            Self::JwtAuthn | Self::JwtAuthnRbac | Self::ExtAuthz => false,
             Self::JwtAuthnCached | Self::JwtAuthnCachedRbac(_) => true,
             Self::Svidgate(_) | Self::SvidgateUnguarded => true,
             Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
@@ -111,7 +127,13 @@ impl Filter {
     pub fn http_filters(self, parts: &Parts<'_>) -> Vec<Value> {
         match self {
             Self::None => vec![],
-            Self::Header => vec![header(parts.baseline)],
+            Self::Header => vec![baseline(parts.baseline, "")],
+            Self::Calls => vec![baseline(parts.baseline, "calls"), parts.shipped[1].clone()],
+            Self::CallsAndSignature(algorithm) => {
+                let message: String =
+                    signature_message(algorithm).iter().map(|byte| format!("{byte:02x}")).collect();
+                vec![baseline(parts.baseline, &format!("calls {message}")), parts.shipped[1].clone()]
+            }
             Self::JwtAuthn => vec![jwt_authn(parts.keys, &json!({}))],
             Self::JwtAuthnCached => vec![jwt_authn(parts.keys, &cached())],
             Self::JwtAuthnRbac => vec![jwt_authn(parts.keys, &telling()), rbac(1)],
@@ -152,14 +174,18 @@ fn rule(n: usize, rules: usize) -> Value {
     json!({"name": format!("rule-{n:04}"), "match": matches, "require": "jwt", "spiffe_ids": [format!("{CALLERS}*")]})
 }
 
-fn header(wasm: &Path) -> Value {
-    json!({"name": "header", "typed_config": {
+fn baseline(wasm: &Path, configuration: &str) -> Value {
+    json!({"name": "baseline", "typed_config": {
         "@type": format!("{FILTERS}.wasm.v3.Wasm"),
-        "config": {"name": "header", "vm_config": {
-            "vm_id": "header",
-            "runtime": "envoy.wasm.runtime.v8",
-            "code": {"local": {"filename": wasm}},
-        }},
+        "config": {
+            "name": "baseline",
+            "vm_config": {
+                "vm_id": "baseline",
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": {"local": {"filename": wasm}},
+            },
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
+        },
     }})
 }
 

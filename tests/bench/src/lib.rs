@@ -19,6 +19,7 @@ mod filter;
 mod latency;
 mod machine;
 mod memory;
+mod message;
 mod plan;
 mod proof;
 mod report;

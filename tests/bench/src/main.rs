@@ -20,6 +20,9 @@ struct Args {
     /// Only what another build of the plugin costs beside `target/svidgate.wasm`; may be repeated.
     #[arg(long, value_name = "WASM", conflicts_with = "quick")]
     beside: Vec<PathBuf>,
+    /// Only lanes whose name, such as "svidgate, new tokens, ES256", contains this; for profiles.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Where the report goes.
     #[arg(long, default_value = "target/bench/report.json")]
     report: PathBuf,
@@ -79,11 +82,14 @@ fn main() -> anyhow::Result<()> {
         }
         None => {}
     }
-    let plan = match args.beside {
+    let mut plan = match args.beside {
         builds if !builds.is_empty() => Plan::beside(builds),
         _ if args.quick => Plan::quick(),
         _ => Plan::full(),
     };
+    if let Some(text) = &args.only {
+        plan.keep_only(text)?;
+    }
     let program = std::env::current_exe().context("the path of this program")?;
     let report = run(&plan, &program, |progress| eprintln!("{progress}"))?;
     println!("{}", report.table());

@@ -52,7 +52,7 @@ pub struct MemoryReport {
 /// When a good token is refused, or a change does not arrive.
 pub fn measure(burden: Burden, progress: impl Fn(&Memory)) -> anyhow::Result<MemoryReport> {
     let folder = Folder::new();
-    let now = svidgate_tests::now().duration_since(std::time::UNIX_EPOCH).context("the clock")?.as_secs();
+    let now = svidgate_tests::unix_seconds();
     let controller = FakeController::start(&Controller::socket_in(folder.path()), &snapshot(now, 0));
     let bootstrap = site::bootstrap(Filter::Svidgate(1), folder.path(), &[]);
     let mut envoy =
@@ -107,13 +107,18 @@ pub fn measure(burden: Burden, progress: impl Fn(&Memory)) -> anyhow::Result<Mem
 }
 
 impl Memory {
-    pub(crate) fn of(pid: u32, tokens: u64, changes: u64) -> Self {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
+    fn of(pid: u32, tokens: u64, changes: u64) -> Self {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the process runs");
-        Self { tokens, changes, resident: kib * 1024, wasm: linear_memories(&maps) }
+        Self { tokens, changes, resident: resident(pid), wasm: linear_memories(&maps) }
     }
+}
+
+/// Resident memory of a process, bytes.
+pub(crate) fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
+    kib * 1024
 }
 
 /// The readable parts at the beginning of reservations: V8 reserves gigabytes behind each linear memory, so that no

@@ -15,6 +15,13 @@ pub struct Lane {
     pub traffic: Traffic,
 }
 
+impl Lane {
+    /// A name for messages.
+    pub fn name(&self) -> String {
+        format!("{}, {}", self.filter.name(), self.traffic.name())
+    }
+}
+
 /// A run of the benchmark.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -28,6 +35,8 @@ pub struct Plan {
     pub warm_up: usize,
     /// Rounds of each generation that count.
     pub rounds: usize,
+    /// How often at most a sample is taken again in which the hypervisor gave Envoy's core to somebody else.
+    pub retries: usize,
     /// Length of each sample.
     pub seconds: u64,
     /// Rate (requests a second) and length of the look at latencies, if there is one.
@@ -48,7 +57,7 @@ impl Plan {
             lanes.extend(lanes_of(Traffic::Thousand(algorithm), &WARM_FILTERS));
             lanes.extend(lanes_of(
                 Traffic::Fresh(algorithm),
-                &[Filter::None, Filter::JwtAuthn, Filter::Svidgate(1)],
+                &[Filter::None, Filter::CallsAndSignature(algorithm), Filter::JwtAuthn, Filter::Svidgate(1)],
             ));
             lanes.extend(lanes_of(Traffic::BadSignature(algorithm), &REFUSING_FILTERS));
         }
@@ -62,6 +71,7 @@ impl Plan {
             generations: 3,
             warm_up: 1,
             rounds: 4,
+            retries: 3,
             seconds: 1,
             latency: Some((2_000, Duration::from_secs(3))),
             builds: Vec::new(),
@@ -73,7 +83,10 @@ impl Plan {
         let mut lanes = Vec::new();
         for algorithm in Algorithm::ALL {
             lanes.extend(lanes_of(Traffic::One(algorithm), &WARM_FILTERS));
-            lanes.extend(lanes_of(Traffic::Fresh(algorithm), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
+            lanes.extend(lanes_of(
+                Traffic::Fresh(algorithm),
+                &[Filter::CallsAndSignature(algorithm), Filter::JwtAuthn, Filter::Svidgate(1)],
+            ));
         }
         lanes.extend(lanes_of(Traffic::One(Algorithm::Es256), &[Filter::SvidgateUnguarded]));
         Self {
@@ -82,6 +95,7 @@ impl Plan {
             generations: 1,
             warm_up: 1,
             rounds: 6,
+            retries: 3,
             seconds: 1,
             latency: None,
             builds: Vec::new(),
@@ -91,15 +105,17 @@ impl Plan {
     /// The plugin beside other builds of it, warm and cold: which options of the compiler or which change pays.
     pub fn beside(builds: Vec<PathBuf>) -> Self {
         let own = std::iter::once(Filter::Svidgate(1)).chain((0..builds.len()).map(Filter::SvidgateBuild));
-        let filters: Vec<Filter> = [Filter::None, Filter::Header].into_iter().chain(own).collect();
+        let filters: Vec<Filter> =
+            [Filter::None, Filter::Header, Filter::Calls].into_iter().chain(own).collect();
         let mut lanes = lanes_of(Traffic::One(Algorithm::Es256), &filters);
-        lanes.extend(lanes_of(Traffic::Fresh(Algorithm::Es256), filters.get(2..).unwrap_or_default()));
+        lanes.extend(lanes_of(Traffic::Fresh(Algorithm::Es256), filters.get(3..).unwrap_or_default()));
         Self {
             name: "beside",
             lanes,
             generations: 2,
             warm_up: 1,
             rounds: 8,
+            retries: 3,
             seconds: 1,
             latency: None,
             builds,
@@ -110,7 +126,10 @@ impl Plan {
     pub fn smoke() -> Self {
         let mut lanes = lanes_of(Traffic::One(Algorithm::Es256), &WARM_FILTERS);
         lanes.extend(lanes_of(Traffic::One(Algorithm::Es256), &[Filter::ExtAuthz, Filter::JwtAuthnRbac]));
-        lanes.extend(lanes_of(Traffic::Fresh(Algorithm::Es256), &[Filter::JwtAuthn, Filter::Svidgate(1)]));
+        lanes.extend(lanes_of(
+            Traffic::Fresh(Algorithm::Es256),
+            &[Filter::CallsAndSignature(Algorithm::Es256), Filter::JwtAuthn, Filter::Svidgate(1)],
+        ));
         lanes.extend(lanes_of(Traffic::NoToken, &[Filter::Svidgate(1)]));
         let latency = Some((500, Duration::from_millis(200)));
         Self {
@@ -119,10 +138,26 @@ impl Plan {
             generations: 1,
             warm_up: 0,
             rounds: 1,
+            retries: 0,
             seconds: 1,
             latency,
             builds: Vec::new(),
         }
+    }
+
+    /// Leaves the lanes whose name contains `text`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn keep_only(&mut self, text: &str) -> anyhow::Result<()> {
+        let names: Vec<String> = self.lanes.iter().map(Lane::name).collect();
+        self.lanes.retain(|lane| lane.name().contains(text));
+        anyhow::ensure!(
+            !self.lanes.is_empty(),
+            "no lane has {text:?} in its name; there are:\n{}",
+            names.join("\n")
+        );
+        Ok(())
     }
 
     /// The filters of all lanes, each once.
@@ -151,12 +186,19 @@ fn lanes_of(traffic: Traffic, filters: &[Filter]) -> Vec<Lane> {
     filters.iter().map(|filter| Lane { filter: *filter, traffic }).collect()
 }
 
-const WARM_FILTERS: [Filter; 5] =
-    [Filter::None, Filter::Header, Filter::JwtAuthn, Filter::JwtAuthnCached, Filter::Svidgate(1)];
-
-const EVERY_FILTER: [Filter; 9] = [
+const WARM_FILTERS: [Filter; 6] = [
     Filter::None,
     Filter::Header,
+    Filter::Calls,
+    Filter::JwtAuthn,
+    Filter::JwtAuthnCached,
+    Filter::Svidgate(1),
+];
+
+const EVERY_FILTER: [Filter; 10] = [
+    Filter::None,
+    Filter::Header,
+    Filter::Calls,
     Filter::JwtAuthn,
     Filter::JwtAuthnCached,
     Filter::JwtAuthnRbac,

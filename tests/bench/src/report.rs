@@ -53,6 +53,8 @@ pub struct LaneReport {
     pub idle: f64,
     /// Median share of the time in which another process was on the worker's core.
     pub waited: f64,
+    /// Median share of the time in which the hypervisor had given the worker's core to somebody else.
+    pub stolen: f64,
     /// Times of answers at a fixed rate.
     pub latency: Option<Latency>,
     /// Everything that was counted.
@@ -111,8 +113,17 @@ impl Report {
                 CONTENDED * 100.0
             ));
         }
+        let robbed = self.lanes.iter().filter(|lane| lane.stolen > CONTENDED).count();
+        if robbed > 0 {
+            doubts.push(format!(
+                "In {robbed} of {} lanes the hypervisor took more than {:.0} % of the time from Envoy's core for others, who \
+                 share its caches: numbers are too high, the more so the more code a filter runs.",
+                self.lanes.len(),
+                CONTENDED * 100.0
+            ));
+        }
         for lane in &self.lanes {
-            let name = format!("{}, {}", lane.filter, lane.traffic);
+            let name = lane.lane.name();
             if lane.idle > IDLE && lane.verifier_us.is_none() {
                 doubts.push(format!(
                     "{name}: Envoy was idle for {:.0} % of the time, so a request looks dearer than it is.",
@@ -148,6 +159,7 @@ impl LaneReport {
             rate: median(|sample| sample.rate),
             idle: median(|sample| sample.idle),
             waited: median(|sample| sample.waited),
+            stolen: median(|sample| sample.stolen),
             latency,
             samples: samples.clone(),
         }

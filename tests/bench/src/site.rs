@@ -19,6 +19,7 @@ use crate::traffic::trusted_keys;
 pub struct Site {
     envoys: BTreeMap<Filter, Envoy>,
     verifier: Option<Process>,
+    core: usize,
     _controller: FakeController,
 }
 
@@ -47,7 +48,12 @@ impl Site {
             let bootstrap = bootstrap(*filter, setup.folder, setup.builds);
             (*filter, Envoy::launch(&filter.slug(), &bootstrap, setup.folder, launch))
         };
-        Self { envoys: filters.iter().map(start).collect(), verifier, _controller: controller }
+        Self {
+            envoys: filters.iter().map(start).collect(),
+            verifier,
+            core: setup.core,
+            _controller: controller,
+        }
     }
 
     /// The Envoy with this filter.
@@ -66,6 +72,11 @@ impl Site {
             Address::Tcp(address) => *address,
             Address::Unix(_) => panic!("the listener is on TCP"),
         }
+    }
+
+    /// The core of the Envoys.
+    pub fn core(&self) -> usize {
+        self.core
     }
 
     /// Process id of the external verifier.

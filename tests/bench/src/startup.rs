@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use serde::Serialize;
 use svidgate_tests::{Controller, Envoy, FakeController, Folder, Launch};
 
 use crate::cpu::Usage;
 use crate::filter::Filter;
-use crate::memory::Memory;
+use crate::memory::resident;
 use crate::site;
 use crate::stats::Summary;
 
@@ -34,11 +33,11 @@ pub struct Startup {
 /// in turn, each with one worker and with several.
 ///
 /// # Errors
-/// When a module or the clock cannot be read.
+/// When a module cannot be read.
 pub fn measure(rounds: usize, builds: &[PathBuf], progress: impl Fn(&str)) -> anyhow::Result<Vec<Startup>> {
     site::need_baseline();
     let folder = Folder::new();
-    let now = svidgate_tests::now().duration_since(std::time::UNIX_EPOCH).context("the clock")?.as_secs();
+    let now = svidgate_tests::unix_seconds();
     let _controller = FakeController::start(&Controller::socket_in(folder.path()), &site::snapshot(now));
     let filters: Vec<Filter> = [Filter::None, Filter::Header, Filter::Svidgate(1)]
         .into_iter()
@@ -65,7 +64,7 @@ fn start(filter: Filter, folder: &Path, builds: &[PathBuf], workers: usize) -> C
     // Each worker has its VM once it has taken a connection.
     let _each = envoy.connection_to_each_worker();
     let pid = envoy.process().id();
-    let cost = (Usage::of(pid).process.as_secs_f64() * 1e3, Memory::of(pid, 0, 0).resident as f64);
+    let cost = (Usage::of(pid).process.as_secs_f64() * 1e3, resident(pid) as f64);
     envoy.stop();
     cost
 }

@@ -43,7 +43,7 @@ fn row(lane: &LaneReport) -> String {
     let number = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number:.1}"));
     let latency = lane.latency.as_ref();
     format!(
-        "  {:<44} {:>7.1} {:>5.1} {:>7.1} {:>7} {:>7.1} {:>8} {:>8.0} {:>5.0} {:>5.0} {:>7} {:>7} {:>7}\n",
+        "  {:<44} {:>7.1} {:>5.1} {:>7.1} {:>7} {:>7.1} {:>8} {:>8.0} {:>5.0} {:>5.0} {:>6.0} {:>7} {:>7} {:>7}\n",
         lane.filter,
         lane.worker_us.median,
         lane.worker_us.mad,
@@ -54,6 +54,7 @@ fn row(lane: &LaneReport) -> String {
         lane.rate,
         lane.idle * 100.0,
         lane.waited * 100.0,
+        lane.stolen * 100.0,
         number(latency.map(|latency| latency.p50)),
         number(latency.map(|latency| latency.p99)),
         number(latency.map(|latency| latency.p999)),
@@ -82,4 +83,4 @@ fn line(target: &Target) -> String {
 }
 
 const HEAD: &str = "  \
-    filter                                        µs/req   MAD     min   added process verifier    req/s idle% wait%     p50     p99   p99.9\n";
+    filter                                        µs/req   MAD     min   added process verifier    req/s idle% wait% steal%     p50     p99   p99.9\n";

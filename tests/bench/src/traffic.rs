@@ -44,7 +44,7 @@ impl Algorithm {
         }
     }
 
-    fn key(self) -> Key {
+    pub(crate) fn key(self) -> Key {
         match self {
             Self::Rs256 => Key::rsa(RsaKey::Bits2048, "bench-rsa"),
             Self::Es256 => Key::p256("bench-p256"),

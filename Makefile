@@ -128,6 +128,16 @@ lint: lint-verification
 lint-verification:
 	scripts/check_verification.py
 
+# Workspaces of their own, which no test builds: they would fall behind unseen. libFuzzer is compiled too, from C++.
+lint: lint-apart
+.PHONY: lint-apart
+lint-apart: setup
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --manifest-path $(DYNAMIC_MODULE)
+	cargo check --quiet --locked --target-dir target/apart --manifest-path $(DYNAMIC_MODULE)
+	@if command -v c++ >/dev/null; then cargo check --quiet --locked --target-dir target/apart --manifest-path fuzz/Cargo.toml; \
+	else echo "c++ is missing: the fuzz targets were NOT checked" >&2; fi
+
 # --- longer looks at the verification core ---------------------------------------------------------------------------
 
 .PHONY: fuzz

@@ -50,7 +50,8 @@ pub fn line(verdict: &Verdict<'_>, token: Option<&[u8]>) -> Option<String> {
             let _ = write!(line, " claimed_trust_domain={}", id.trust_domain());
         }
         line.push_str(" token_hash=");
-        for byte in Sha256::digest(token).iter().take(HASH_BYTES) {
+        let end = token.get(token.len().saturating_sub(HASHED)..).unwrap_or_default();
+        for byte in Sha256::digest(end).iter().take(HASH_BYTES) {
             let _ = write!(line, "{byte:02x}");
         }
     }
@@ -66,11 +67,15 @@ fn claimed(token: &[u8]) -> Option<SpiffeId> {
 }
 
 const HASH_BYTES: usize = 4;
+/// How much of the token's end is hashed: in it is the signature, which no other token has. To hash all of a long one would
+/// cost more than to refuse it.
+const HASHED: usize = 512;
 /// A refusal for size must not become dear by its log line.
 const MAX_LOOKED_AT: usize = 8192;
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
     use svidgate_jwt_svid::DenyReason;
     use svidgate_policy::{Denial, Passage, Reason, Verdict};
 
@@ -97,6 +102,25 @@ mod tests {
         assert_eq!(line(&audited, None).unwrap(), "request let in (audit): rule=none reason=token_expired");
         let open = Verdict { rule: None, position: None, path: None, outcome: Ok(Passage::Open) };
         assert_eq!(line(&open, Some(token)), None);
+    }
+
+    /// So that an operator finds it again: `tail -c 512 | sha256sum | head -c 8`.
+    #[test]
+    fn the_hash_is_that_of_the_last_512_octets() {
+        let denial = Denial::new(Reason::Svid(DenyReason::TokenMalformed));
+        let refused = Verdict { rule: None, position: None, path: None, outcome: Err(denial) };
+        let hash = |token: &[u8]| {
+            let line = line(&refused, Some(token)).unwrap();
+            line.rsplit_once("token_hash=").unwrap().1.to_owned()
+        };
+        let sha256 = |octets: &[u8]| {
+            Sha256::digest(octets).iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        let long: Vec<u8> = (0..9_000_u32).flat_map(u32::to_be_bytes).collect();
+        for len in [0, 1, 511, 512, 513, 36_000] {
+            let token = &long[..len];
+            assert_eq!(hash(token), sha256(&token[len.saturating_sub(512)..]), "{len}");
+        }
     }
 
     #[test]

@@ -130,6 +130,8 @@ impl Plan {
             Traffic::Fresh(Algorithm::Es256),
             &[Filter::CallsAndSignature(Algorithm::Es256), Filter::JwtAuthn, Filter::Svidgate(1)],
         ));
+        // Before the new tokens, to which it must leave none of its own.
+        lanes.insert(0, Lane { filter: Filter::Svidgate(1), traffic: Traffic::Thousand(Algorithm::Es256) });
         lanes.extend(lanes_of(Traffic::NoToken, &[Filter::Svidgate(1)]));
         let latency = Some((500, Duration::from_millis(200)));
         Self {

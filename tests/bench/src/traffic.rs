@@ -74,11 +74,14 @@ impl Traffic {
     /// Values of `authorization`, one for each request of a cycle; an empty one stands for no header. The tokens
     /// live for a day from `now`, in seconds since 1970.
     pub fn values(self, now: u64) -> Vec<String> {
-        let good = |algorithm: Algorithm, count| (0..count).map(move |n| caller(n, algorithm, now)).collect();
+        let good = |algorithm: Algorithm, who: &str, count: usize| {
+            (0..count).map(|n| caller(&format!("{who}{n:04}"), algorithm, now)).collect()
+        };
         match self {
-            Self::One(algorithm) => good(algorithm, 1),
-            Self::Thousand(algorithm) => good(algorithm, 1_000),
-            Self::Fresh(algorithm) => good(algorithm, FRESH),
+            Self::One(algorithm) => good(algorithm, "", 1),
+            Self::Thousand(algorithm) => good(algorithm, "", 1_000),
+            // Nobody of the others: what is used again and again stays in the cache.
+            Self::Fresh(algorithm) => good(algorithm, "new-", FRESH),
             Self::NoToken => vec![String::new()],
             Self::BadSignature(algorithm) => vec![bad_signature(algorithm, now)],
             Self::UnknownKid(algorithm) => {
@@ -102,10 +105,10 @@ pub(crate) fn trusted_keys() -> String {
     String::from_utf8(keys).expect("JSON is text")
 }
 
-/// The `n`th caller with a token of its own.
-fn caller(n: usize, algorithm: Algorithm, now: u64) -> String {
+/// A caller with a token of its own.
+fn caller(name: &str, algorithm: Algorithm, now: u64) -> String {
     let key = algorithm.key();
-    bearer(token(&format!("{CALLERS}{n:04}"), &key, now).sign(&key))
+    bearer(token(&format!("{CALLERS}{name}"), &key, now).sign(&key))
 }
 
 fn bad_signature(algorithm: Algorithm, now: u64) -> String {

@@ -35,12 +35,27 @@ struct Judged {
     denial: Option<Denial>,
     outcome: Result<Passage, Denial>,
     owned: Vec<Vec<u8>>,
-    edits: Vec<Edit>,
+    changes: Vec<Change>,
     rule: String,
     status: Status,
     cache_use: Option<CacheUse>,
     /// For Envoy's log.
     line: Option<String>,
+}
+
+/// A change of the headers that owns what it sets: no header may be held while one is changed.
+enum Change {
+    Remove(String),
+    Set(String, Vec<u8>),
+}
+
+impl Change {
+    fn of(edit: &Edit<'_>) -> Self {
+        match edit {
+            Edit::Remove(name) => Self::Remove((*name).to_owned()),
+            Edit::Set(name, value) => Self::Set((*name).to_owned(), value.to_vec()),
+        }
+    }
 }
 
 /// What a worker has of its own for a configuration: its parts are for one thread.
@@ -83,7 +98,7 @@ impl Gate {
         };
         let mut outcome = judged.outcome;
         if !self.strip(request, Map::RequestHeaders, &judged.owned)
-            || outcome.as_ref().is_ok_and(|passage| !admit(request, &judged.edits, passage))
+            || outcome.as_ref().is_ok_and(|passage| !admit(request, &judged.changes, passage))
         {
             outcome = Err(Denial::new(Reason::Internal));
         }
@@ -145,7 +160,7 @@ impl Gate {
         Some(Judged {
             denial: verdict.denial(),
             owned: self.owned(&headers),
-            edits: judge.edits(&headers, &verdict),
+            changes: judge.edits(&headers, &verdict).iter().map(Change::of).collect(),
             rule: verdict.rule.map_or("none", |rule| rule.name.as_str()).to_owned(),
             status: Status::of(&verdict),
             cache_use: court.cache_use.get(),
@@ -169,10 +184,10 @@ impl Gate {
 }
 
 /// Tells the upstream who calls, and the guard behind us that this request was decided.
-fn admit(request: &mut Request, edits: &[Edit], passage: &Passage) -> bool {
-    let edited = edits.iter().all(|edit| match edit {
-        Edit::Remove(name) => request.remove(Map::RequestHeaders, name.as_bytes()),
-        Edit::Set(name, value) => request.set(Map::RequestHeaders, name.as_bytes(), value),
+fn admit(request: &mut Request, changes: &[Change], passage: &Passage) -> bool {
+    let edited = changes.iter().all(|change| match change {
+        Change::Remove(name) => request.remove(Map::RequestHeaders, name.as_bytes()),
+        Change::Set(name, value) => request.set(Map::RequestHeaders, name.as_bytes(), value),
     });
     let named = match passage {
         Passage::Admitted(identity) => request.set_filter_state(SPIFFE_ID, identity.spiffe_id().as_str()),

@@ -58,7 +58,7 @@ pub(super) fn answers(object: &mut Object<'_>) -> Option<Answers> {
 
 pub(super) fn log(object: &mut Object<'_>) -> Option<Log> {
     object.object(
-        field!("refusals", "One line for a refusal, with rule, reason, trust domain and a hash of the token, never the token."),
+        field!("refusals", "One line for a refusal, with rule, reason, trust domain and a hash of the token, never the token: `token_hash` is the first 8 digits of the SHA-256 of the token's last 512 octets."),
         |refusals| {
             let level = refusals.default(
                 field!("level", "Level of the line; Envoy's own level must let it through."),

@@ -153,7 +153,7 @@ bench: bench-build ## CPU time of a request in Envoy, beside jwt_authn, ext_auth
 	$(BENCH)
 
 .PHONY: bench-quick
-bench-quick: bench-build ## The part of it that the targets are about, and the cost of the guard, in about two minutes
+bench-quick: bench-build ## The part of it that the targets are about, in less than two minutes
 	$(BENCH) --quick
 
 .PHONY: bench-memory

@@ -86,6 +86,17 @@ impl Filter {
         matches!(self, Self::Header | Self::Calls | Self::CallsAndSignature(_))
     }
 
+    /// Whether V8 runs it, which compiles what is hot a second time.
+    pub fn is_wasm(self) -> bool {
+        match self {
+            Self::None | Self::JwtAuthn | Self::JwtAuthnCached | Self::ExtAuthz => false,
+            Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) => false,
+            Self::Header | Self::Calls | Self::CallsAndSignature(_) => true,
+            Self::Svidgate(_) | Self::SvidgateUnguarded => true,
+            Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
+        }
+    }
+
     /// Whether it looks at tokens.
     pub fn verifies(self) -> bool {
         self != Self::None && !self.is_baseline()

@@ -44,6 +44,9 @@ pub fn run(plan: &Plan, program: &Path, progress: impl Fn(&str)) -> anyhow::Resu
             progress(&format!("Round {round} of {}: {} lanes", plan.warm_up + plan.rounds, plan.lanes.len()));
             for lane in in_turn(&plan.lanes, round) {
                 let is_warm_up = round <= plan.warm_up;
+                if is_warm_up && !lane.filter.is_wasm() {
+                    continue;
+                }
                 let file = &traffics.files[&lane.traffic];
                 // Goes on where the last sample ended: tokens that are to be new must not be those of that sample.
                 let skip = sent.entry(lane).or_default();

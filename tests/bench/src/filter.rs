@@ -86,15 +86,20 @@ impl Filter {
         matches!(self, Self::Header | Self::Calls | Self::CallsAndSignature(_))
     }
 
-    /// Whether V8 runs it, which compiles what is hot a second time.
-    pub fn is_wasm(self) -> bool {
+    /// Whether it is svidgate, in whatever form.
+    fn is_svidgate(self) -> bool {
         match self {
-            Self::None | Self::JwtAuthn | Self::JwtAuthnCached | Self::ExtAuthz => false,
-            Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) => false,
-            Self::Header | Self::Calls | Self::CallsAndSignature(_) => true,
             Self::Svidgate(_) | Self::SvidgateUnguarded => true,
             Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
+            Self::None | Self::Header | Self::Calls | Self::CallsAndSignature(_) => false,
+            Self::JwtAuthn | Self::JwtAuthnCached | Self::ExtAuthz => false,
+            Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) => false,
         }
+    }
+
+    /// Whether V8 runs it, which compiles what is hot a second time.
+    pub fn is_wasm(self) -> bool {
+        self.is_baseline() || self.is_svidgate()
     }
 
     /// Whether it looks at tokens.
@@ -109,24 +114,13 @@ impl Filter {
 
     /// Whether the service learns from it who calls.
     pub fn tells_caller(self) -> bool {
-        match self {
-            Self::None | Self::Header | Self::Calls | Self::CallsAndSignature(_) => false,
-            Self::JwtAuthn | Self::JwtAuthnCached => false,
-            Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) | Self::ExtAuthz => true,
-            Self::Svidgate(_) | Self::SvidgateUnguarded => true,
-            Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
-        }
+        self.is_svidgate()
+            || matches!(self, Self::JwtAuthnRbac | Self::JwtAuthnCachedRbac(_) | Self::ExtAuthz)
     }
 
     /// Whether it keeps verified tokens.
     pub fn caches(self) -> bool {
-        match self {
-            Self::None | Self::Header | Self::Calls | Self::CallsAndSignature(_) => false,
-            Self::JwtAuthn | Self::JwtAuthnRbac | Self::ExtAuthz => false,
-            Self::JwtAuthnCached | Self::JwtAuthnCachedRbac(_) => true,
-            Self::Svidgate(_) | Self::SvidgateUnguarded => true,
-            Self::SvidgateQuiet | Self::SvidgateBuild(_) => true,
-        }
+        self.is_svidgate() || matches!(self, Self::JwtAuthnCached | Self::JwtAuthnCachedRbac(_))
     }
 
     /// Whether it lets this traffic in.

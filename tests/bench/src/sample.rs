@@ -81,9 +81,7 @@ impl Sample {
             cache_hits: hits,
         })
     }
-}
 
-impl Sample {
     /// Of two of the same lane the one of which the hypervisor took less. What is measured has no say in it.
     pub fn or_less_stolen(self, other: Self) -> Self {
         if other.stolen < self.stolen { other } else { self }
